@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 from rich.console import Console
 from rich.status import Status
@@ -61,7 +62,7 @@ class Telling:
         self._status: Status | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Telling:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._status = self._console.status(self._line())
             self._status.start()

@@ -52,7 +52,7 @@ def chart(title: str, unit: str, lines: Sequence[Line], marks: Sequence[Mark], h
         else:
             parts.append(f'<polyline class="{line.css}" points="{points}"/>')
     parts += [_mark(mark, number, count, inner) for number, mark in enumerate(marks, 1)]
-    for share in range(0, 5):
+    for share in range(5):
         at = count * share // 4
         parts.append(f'<text class="tick" x="{LEFT + INNER * share / 4:.1f}" y="{height - 6}" text-anchor="middle">{at // 60}:{at % 60:02d}</text>')
     parts.append("</svg>")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from demo.load import Sample, quantile
 
@@ -44,7 +45,7 @@ class Watch:
         self.counts: list[tuple[float, dict[str, int]]] = []
         self.marks: list[Mark] = []
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
