@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 import random
 import threading
 import time
@@ -224,7 +225,8 @@ def quantile(values: Iterable[float], share: float) -> float:
     ordered = sorted(values)
     if not ordered:
         return 0.0
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+    rank = math.ceil(share * len(ordered) - 1e-9)  # 0.99 × 100 is a little more than 99 in binary
+    return ordered[max(0, rank - 1)]
 
 
 def summary(samples: list[Sample]) -> dict[str, float | int | dict[str, int]]:
