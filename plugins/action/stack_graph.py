@@ -1,0 +1,147 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plan and deploy the stacks of all accounts as one graph. Documented in plugins/modules/stack_graph.py."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.twine.platform.plugins.module_utils._aws.accounts import Accounts, Operator
+from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
+from ansible_collections.twine.platform.plugins.module_utils._stacks.difference import differences
+from ansible_collections.twine.platform.plugins.module_utils._stacks.engine import Engine, Options, Result
+from ansible_collections.twine.platform.plugins.module_utils._stacks.estate import accounts_of
+
+_TEMPLATES = Path(__file__).resolve().parents[2] / "cloudformation"
+_VARIABLES = (
+    "account_id",
+    "account_region",
+    "account_role_arn",
+    "account_external_id",
+    "account_endpoint_url",
+    "account_admin_profile",
+)
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "estate": {"type": "str", "required": True},
+    "group": {"type": "str", "default": "accounts"},
+    "accounts": {"type": "list", "elements": "str"},
+    "stacks_variable": {"type": "str", "default": "stacks"},
+    "only": {"type": "list", "elements": "str", "default": []},
+    "plan_only": {"type": "bool", "default": False},
+    "destroy": {"type": "list", "elements": "str", "default": []},
+    "templates": {"type": "list", "elements": "path", "default": []},
+    "state_dir": {"type": "path"},
+    "parallel": {"type": "int", "default": 8},
+    "lock_wait": {"type": "int", "default": 900},
+    "profile": {"type": "str"},
+    "access_key": {"type": "str", "no_log": True},
+    "secret_key": {"type": "str", "no_log": True},
+    "session_token": {"type": "str", "no_log": True},
+    "region": {"type": "str"},
+    "endpoint_url": {"type": "str"},
+    "aws_ca_bundle": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller: it reads the variables of every account and talks to AWS itself."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_diff = True
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(_ARGUMENTS)
+        display = Display()
+        try:
+            hosts = self._hosts(options, task_vars or {})
+            engine = self._engine(options, hosts, display.display)
+            if self._task.check_mode or options["plan_only"]:
+                outcome = engine.plan(with_change_sets=not self._task.check_mode)
+            else:
+                outcome = engine.deploy()
+            if self._task.diff:
+                result["diff"] = differences(engine, outcome.decisions)
+        except Failure as failure:
+            return {**result, "failed": True, "msg": str(failure)}
+        return {**result, **_facts(outcome, would=self._task.check_mode)}
+
+    @staticmethod
+    def _hosts(options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        names = options["accounts"] or task_vars.get("groups", {}).get(options["group"], [])
+        if not names:
+            raise Failure(
+                f"Failed to find accounts in group {options['group']}: the inventory has no such group, or it is empty. "
+                "Pass an estate's inventory, e.g. -i inventories/local."
+            )
+        wanted = (*_VARIABLES, options["stacks_variable"])
+        found: dict[str, dict[str, Any]] = {}
+        for name in names:
+            if name not in task_vars["hostvars"]:
+                raise Failure(f"Failed to find account {name}: the inventory has no such host. Correct 'accounts'.")
+            variables: Mapping[str, Any] = task_vars["hostvars"][name]
+            found[name] = {key: variables[key] for key in wanted if key in variables}
+        return found
+
+    @staticmethod
+    def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Any) -> Engine:
+        for variables in hosts.values():
+            if options["region"]:
+                variables.setdefault("account_region", options["region"])
+        accounts = accounts_of(hosts)
+        operator = Operator(
+            profile=options["profile"] or "",
+            access_key=options["access_key"] or "",
+            secret_key=options["secret_key"] or "",
+            session_token=options["session_token"] or "",
+            endpoint_url=options["endpoint_url"] or os.environ.get("AWS_ENDPOINT_URL", ""),
+            ca_bundle=options["aws_ca_bundle"] or "",
+            validate_certs=options["validate_certs"],
+        )
+        cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "twine.platform"
+        settings = Options(
+            estate=options["estate"],
+            folders=[*(Path(folder) for folder in options["templates"]), _TEMPLATES],
+            state=Path(options["state_dir"] or cache) / options["estate"],
+            only=tuple(options["only"]),
+            destroy=frozenset(options["destroy"]),
+            parallel=options["parallel"],
+            lock_wait=float(options["lock_wait"]),
+        )
+        raw = {name: variables.get(options["stacks_variable"], []) for name, variables in hosts.items()}
+        at_hand = {name: bool(account.admin_profile) for name, account in accounts.items()}
+        return Engine(raw, Accounts(accounts, operator), settings, emit, at_hand)
+
+
+def _facts(outcome: Result, would: bool) -> dict[str, Any]:
+    plan = [
+        {
+            "stack": key,
+            "verdict": decision.verdict,
+            "why": decision.why,
+            "waits_for": list(decision.waits_for),
+            "unknown": list(decision.unknown),
+            "changes": outcome.plans.get(key, []),
+        }
+        for key, decision in outcome.decisions.items()
+    ]
+    return {
+        "changed": any(item["verdict"] != "unchanged" for item in plan) if would else bool(outcome.changed),
+        "plan": plan,
+        "changed_stacks": outcome.changed,
+        "outputs": outcome.outputs,
+        "durations": outcome.seconds,
+        "critical_path": outcome.critical_path,
+        "critical_seconds": round(outcome.critical_seconds, 2),
+        "seconds": outcome.wall,
+        "calls": outcome.calls,
+        "unlisted": outcome.unlisted,
+    }
