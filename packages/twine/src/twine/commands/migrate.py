@@ -1,0 +1,21 @@
+"""twine migrate: bring the database schema to the revision of this version."""
+
+from __future__ import annotations
+
+import argparse
+
+from twine.schema import migrate, wait_for_database
+from twine.settings import read_settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="wait for the database so long")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Migrate."""
+    settings = read_settings()
+    wait_for_database(settings, arguments.wait)
+    print(migrate(settings))
+    return 0

@@ -1,0 +1,70 @@
+"""twine serve: answer requests, by gunicorn."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from twine.application import create_app
+from twine.services import EXTENSION
+from twine.settings import Settings, read_settings
+
+GRACEFUL_SECONDS = 25
+KEEP_ALIVE_SECONDS = 75
+PRIVATE = 0o077
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("--bind", help="unix:PATH or ADDRESS:PORT; default: TWINE_BIND, unix:/run/twine/twine.sock")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM; then finish what is under way."""
+    settings = read_settings()
+    settings.secrets.read("session_key")
+    _Server(settings, arguments.bind or settings.bind).run()
+    return 0
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    def __init__(self, settings: Settings, bind: str) -> None:
+        self._settings = settings
+        self._bind = bind
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": self._bind,
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": self._settings.threads,
+            "preload_app": True,
+            "graceful_timeout": GRACEFUL_SECONDS,
+            "keepalive": KEEP_ALIVE_SECONDS,
+            "proc_name": "twine",
+            # The folder of the socket keeps strangers out, not the socket: nginx is of another group.
+            "umask": 0,
+            "post_worker_init": _open,
+            "worker_exit": _close,
+            "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(self._settings)
+
+
+def _open(worker: Any) -> None:
+    os.umask(PRIVATE)
+    worker.wsgi.extensions[EXTENSION].open()
+
+
+def _close(_server: Any, worker: Any) -> None:
+    if worker.wsgi is not None:
+        worker.wsgi.extensions[EXTENSION].close()

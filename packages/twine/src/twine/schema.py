@@ -1,0 +1,98 @@
+"""The database schema: which revision this code needs, and how it gets there."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from twine.database import connect, connection_arguments
+from twine.errors import TwineError
+from twine.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+LOCK = 7_468_297_104
+LOCK_SECONDS = 120
+RETRY_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+def known_revisions() -> list[str]:
+    """Return the revisions of this code, oldest first: the files' names begin with them."""
+    return sorted(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def current_revision(settings: Settings) -> str | None:
+    """Return the revision of the database, None when it is empty."""
+    with connect(settings) as connection:
+        table = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+        if table is None or table[0] is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return None if row is None else str(row[0])
+
+
+def wait_for_database(settings: Settings, seconds: float) -> None:
+    """Wait until the database lets us in, at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            connect(settings).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() >= deadline:
+                place = f"{settings.database_host}:{settings.database_port}"
+                raise TwineError(
+                    f"Failed to connect to the database {settings.database_name} at {place}: {error}. "
+                    "Start it, or correct TWINE_DATABASE_* and the secret database."
+                ) from error
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
+
+
+def migrate(settings: Settings) -> str:
+    """Bring the schema to this code's revision; return what was done.
+
+    Machines that start together queue at a lock of the transaction. A database that a newer version has migrated
+    already is left alone: migrations only add, so the older code still works with it, and a rollback needs nothing.
+    """
+    known = known_revisions()
+    current = current_revision(settings)
+    if current == known[-1]:
+        return f"The schema is at revision {current} already."
+    if current is not None and current not in known:
+        return f"The schema is at revision {current}, newer than this version's {known[-1]}: nothing to do."
+    _upgrade(settings)
+    return f"Migrated the schema from {current or 'nothing'} to revision {known[-1]}."
+
+
+def _upgrade(settings: Settings) -> None:
+    # Alembic is slow to load, and needed once a release. SQLAlchemy 1.4 knows psycopg2 only.
+    import psycopg2
+    import sqlalchemy
+    from alembic import command
+    from alembic.config import Config
+
+    def open_connection() -> Any:
+        return psycopg2.connect(**connection_arguments(settings))
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sqlalchemy.create_engine("postgresql+psycopg2://", creator=open_connection)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+            connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise TwineError(
+            f"Failed to migrate the schema of {settings.database_name}: {error}. Nothing was changed; correct it and "
+            "run twine migrate again."
+        ) from error
+    finally:
+        engine.dispose()

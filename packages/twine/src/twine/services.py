@@ -1,0 +1,61 @@
+"""Everything a request may need, made once in a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from twine.database import Database
+from twine.fair_share import FairShare
+from twine.fragments import FragmentCache
+from twine.search import Search
+from twine.sessions import SessionStore
+from twine.settings import Settings
+from twine.throttle import LoginThrottle
+
+EXTENSION = "twine"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a running Twine."""
+
+    settings: Settings
+    database: Database
+    sessions: SessionStore
+    throttle: LoginThrottle
+    fragments: FragmentCache
+    search: Search
+    shares: FairShare
+
+    def open(self) -> None:
+        """Connect. Called in the process that serves: threads do not survive a fork."""
+        self.database.open()
+        self.search.watch()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.search.close()
+        self.database.close()
+
+
+def make_services(settings: Settings) -> Services:
+    """Make the parts; nothing connects yet."""
+    database = Database(settings)
+    sessions = SessionStore(settings)
+    return Services(
+        settings=settings,
+        database=database,
+        sessions=sessions,
+        throttle=LoginThrottle(sessions.redis),
+        fragments=FragmentCache(settings),
+        search=Search(settings, database),
+        shares=FairShare(settings.client_share),
+    )
+
+
+def services() -> Services:
+    """Return the parts of the application that handles the current request."""
+    return cast(Services, current_app.extensions[EXTENSION])
