@@ -97,11 +97,11 @@ def call(method: str, path: str, body: Any = None, /, *, timeout: float | None =
 
 
 def _labels(extra: Mapping[str, str]) -> dict[str, str]:
-    return {settings.LABEL_CHECKOUT: settings.CHECKOUT, **extra}
+    return {settings.LABEL_CHECKOUT: settings.CHECKOUT, settings.LABEL_PART: settings.PART, **extra}
 
 
 def _filters(labels: Mapping[str, str]) -> dict[str, list[str]]:
-    return {"label": [f"{key}={value}" if value else key for key, value in _labels(labels).items()]}
+    return {"label": [f"{key}={value}" if value else key for key, value in labels.items()]}
 
 
 # --- containers ---------------------------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def must_inspect(name: str) -> Container:
 def containers(**labels: str) -> list[Container]:
     """This checkout's containers with these labels (dots in a label's name are written `__`), stopped ones included."""
     wanted = {key.replace("__", "."): value for key, value in labels.items()}
-    found = call("GET", "/containers/json", all=True, filters=_filters(wanted))
+    found = call("GET", "/containers/json", all=True, filters=_filters(_labels(wanted)))
     return [container for item in found if (container := inspect(item["Id"]))]
 
 
@@ -282,6 +282,12 @@ def exec_in(name: str, command: Sequence[str], *, check: bool = True, user: str 
     if check and code:
         raise EngineError(f"Failed to run {' '.join(command)} in {name}: exit code {code}: {output.strip()[-2000:]}", 500)
     return code, output
+
+
+def logs(name: str, lines: int = 200) -> str:
+    """What the container wrote to its console."""
+    raw = call("GET", f"/containers/{name}/logs", stdout=True, stderr=True, tail=lines)
+    return b"".join(_frames(raw)).decode(errors="replace")
 
 
 def _frames(raw: bytes) -> Iterator[bytes]:
@@ -326,7 +332,7 @@ def create_network(name: str, cidr: str, gateway: str, labels: Mapping[str, str]
 def networks(**labels: str) -> dict[str, Mapping[str, str]]:
     """Names of this checkout's networks with their labels."""
     wanted = {key.replace("__", "."): value for key, value in labels.items()}
-    return {item["Name"]: item["Labels"] or {} for item in call("GET", "/networks", filters=_filters(wanted))}
+    return {item["Name"]: item["Labels"] or {} for item in call("GET", "/networks", filters=_filters(_labels(wanted)))}
 
 
 def remove_network(name: str) -> None:
@@ -357,7 +363,7 @@ def disconnect(network: str, container: str) -> None:
 
 def images() -> list[Image]:
     """This checkout's images, newest first."""
-    found = call("GET", "/images/json", filters=_filters({}))
+    found = call("GET", "/images/json", filters=_filters({settings.LABEL_CHECKOUT: settings.CHECKOUT}))
     made = [
         Image(item["Id"].removeprefix("sha256:"), tuple(item["RepoTags"] or ()), item["Labels"] or {}, item["Created"], item["Size"])
         for item in found
@@ -382,7 +388,7 @@ def watch() -> None:
 
 
 def _follow() -> None:
-    query = urllib.parse.urlencode({"filters": json.dumps({"event": ["die"], **_filters({})})})
+    query = urllib.parse.urlencode({"filters": json.dumps({"event": ["die"], **_filters(_labels({}))})})
     while True:
         try:
             with _send("GET", f"/events?{query}", None, "application/json", None) as response:

@@ -14,6 +14,8 @@ CLOCK_FACTOR = float(os.environ.get("CLOCK_FACTOR", "10"))
 ACCOUNTS = {"dev": "111111111111", "prod": "222222222222", "bastion": "333333333333", "dns": "444444444444"}
 
 LABEL_CHECKOUT = "twine.checkout"
+LABEL_PART = "twine.part"  # what `down` removes: containers and networks whose part is local_cloud
+PART = "local_cloud"
 LABEL_ROLE = "twine.role"
 LABEL_INSTANCE = "twine.instance"
 LABEL_ACCOUNT = "twine.account"
@@ -21,3 +23,8 @@ LABEL_ACCOUNT = "twine.account"
 # Where instances find both the metadata service (port 80) and every AWS API (port 4566).
 LINK_LOCAL = "169.254.169.254"
 API_PORT = 4566
+
+
+def image(name: str) -> str:
+    """The Docker image built from `local_cloud/images/<name>`."""
+    return os.environ[f"TWINE_IMAGE_{name.upper()}"]

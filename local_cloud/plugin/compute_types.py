@@ -1,0 +1,170 @@
+"""EC2's actions on instances, and AWS::EC2::Instance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ministack.core.responses import new_uuid
+from ministack.services import ec2
+
+from local_cloud.plugin import emulator, engine, fabric, instances
+from local_cloud.plugin.requests import Refused
+
+Props = dict[str, Any]
+Made = tuple[str, dict[str, Any]]
+# A change of these replaces an instance. At AWS a change of type or user data stops and starts it: here it replaces as well.
+REPLACING = (
+    *("AvailabilityZone", "IamInstanceProfile", "ImageId", "InstanceType", "KeyName", "LaunchTemplate", "NetworkInterfaces"),
+    *("PrivateIpAddress", "SubnetId", "UserData", "MetadataOptions"),
+)
+
+
+def _launch_of(data: Mapping[str, Any], tags: Mapping[str, str]) -> instances.Launch:
+    """A request's or resource's own words over those of its launch template."""
+    subnet = str(data.get("SubnetId") or "")
+    if wanted := data.get("LaunchTemplate"):
+        base = instances.from_template(wanted, subnet, tags)
+        own = instances.from_data(data, subnet, {**base.tags, **tags})
+        given = {name: value for name, value in vars(own).items() if value}
+        return instances.Launch(**{**vars(base), **given})
+    return instances.from_data(data, subnet, tags)
+
+
+def _states(root: str, ids: list[str], previous: Mapping[str, Mapping[str, Any]]) -> Any:
+    items = ""
+    for instance_id in ids:
+        then, now = previous[instance_id], instances.get(instance_id)["State"]
+        items += (
+            f"<item><instanceId>{instance_id}</instanceId>"
+            f"<previousState><code>{then['Code']}</code><name>{then['Name']}</name></previousState>"
+            f"<currentState><code>{now['Code']}</code><name>{now['Name']}</name></currentState></item>"
+        )
+    return ec2._xml(200, root, f"<instancesSet>{items}</instancesSet>")
+
+
+def run_instances(params: Props) -> Any:
+    """Pending at once, running when the container is; all or none of MinCount."""
+    asked = emulator.request().input
+    if asked.get("DryRun"):
+        raise Refused("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+    specs = [spec for spec in asked.get("TagSpecifications", []) if spec.get("ResourceType") == "instance"]
+    tags = {tag["Key"]: tag.get("Value", "") for spec in specs for tag in spec.get("Tags", [])}
+    records = [instances.reserve(_launch_of(asked, tags)) for _ in range(asked["MinCount"])]
+    for record in records:
+        instances.background(lambda record=record: instances.start(record), f"start {record['InstanceId']}")  # type: ignore[misc]
+    items = "".join(ec2._instance_xml(record) for record in records)
+    inner = f"<instancesSet>{items}</instancesSet><reservationId>r-{new_uuid().replace('-', '')[:17]}</reservationId>"
+    return ec2._xml(200, "RunInstancesResponse", f"{inner}<ownerId>{emulator.account()}</ownerId><groupSet/>")
+
+
+def _each(root: str, act: Any) -> Any:
+    """An action on the instances of a request, which must all exist."""
+
+    def handler(params: Props) -> Any:
+        ids = emulator.request().input["InstanceIds"]
+        previous = {instance_id: dict(instances.get(instance_id)["State"]) for instance_id in ids}
+        for instance_id in ids:
+            act(instance_id)
+        return _states(root, ids, previous)
+
+    return handler
+
+
+def reboot_instances(params: Props) -> Any:
+    for instance_id in emulator.request().input["InstanceIds"]:
+        instances.restart(instance_id, reboot=True)
+    return ec2._xml(200, "RebootInstancesResponse", "<return>true</return>")
+
+
+def describe_status(params: Props) -> Any:
+    """A status check is impaired when the container died by itself."""
+    asked = emulator.request().input
+    items = ""
+    for record in list(ec2._instances.values()):
+        instance_id, state = record["InstanceId"], record["State"]
+        if instance_id not in asked.get("InstanceIds", [instance_id]) or (state["Name"] != "running" and not asked.get("IncludeAllInstances")):
+            continue
+        verdict = "impaired" if instances.impaired(instance_id) else "ok" if state["Name"] == "running" else "not-applicable"
+        reach = {"impaired": "failed", "ok": "passed"}.get(verdict, "insufficient-data")
+        status = f"<status>{verdict}</status><details><item><name>reachability</name><status>{reach}</status></item></details>"
+        items += (
+            f"<item><instanceId>{instance_id}</instanceId><availabilityZone>{record['Placement']['AvailabilityZone']}</availabilityZone>"
+            f"<instanceState><code>{state['Code']}</code><name>{state['Name']}</name></instanceState>"
+            f"<systemStatus>{status}</systemStatus><instanceStatus>{status}</instanceStatus></item>"
+        )
+    return ec2._xml(200, "DescribeInstanceStatusResponse", f"<instanceStatusSet>{items}</instanceStatusSet>")
+
+
+def modify_attribute(params: Props) -> Any:
+    """Security groups only."""
+    asked = emulator.request().input
+    record = instances.get(asked["InstanceId"])
+    if not asked.get("Groups"):
+        raise Refused("UnsupportedOperation", "The local cloud changes no attribute of an instance but its security groups")
+    _regroup(record, asked["Groups"])
+    return ec2._xml(200, "ModifyInstanceAttributeResponse", "<return>true</return>")
+
+
+def _regroup(record: Props, groups: list[str]) -> None:
+    record["SecurityGroups"] = [{"GroupId": g, "GroupName": ec2._security_groups.get(g, {}).get("GroupName", g)} for g in groups]
+    fabric.set_groups(instances.container_of(record["InstanceId"]), groups)
+
+
+def console_output(params: Props) -> Any:
+    import base64
+
+    instance_id = emulator.request().input["InstanceId"]
+    instances.get(instance_id)
+    text = base64.b64encode(engine.logs(instances.container_of(instance_id)).encode()).decode()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    return ec2._xml(200, "GetConsoleOutputResponse", f"<instanceId>{instance_id}</instanceId><timestamp>{stamp}</timestamp><output>{text}</output>")
+
+
+# --- AWS::EC2::Instance -------------------------------------------------------------------------------------------
+
+
+def _attributes(record: Props) -> dict[str, Any]:
+    return {
+        "AvailabilityZone": record["Placement"]["AvailabilityZone"],
+        "InstanceId": record["InstanceId"],
+        "PrivateDnsName": record["PrivateDnsName"],
+        "PrivateIp": record["PrivateIpAddress"],
+        "PublicDnsName": record["PublicDnsName"],
+        "PublicIp": record["PublicIpAddress"],
+        "VpcId": record["VpcId"],
+    }
+
+
+def create(logical_id: str, props: Props, stack_name: str) -> Made:
+    tags = {str(tag["Key"]): str(tag["Value"]) for tag in props.get("Tags") or []}
+    record = instances.launch(_launch_of(props, tags))
+    return record["InstanceId"], _attributes(record)
+
+
+def update(instance_id: str, old: Props, new: Props, stack_name: str) -> Made:
+    record = instances.get(instance_id)
+    if new.get("SecurityGroupIds") != old.get("SecurityGroupIds"):
+        _regroup(record, new.get("SecurityGroupIds") or [])
+    ec2._tags[instance_id] = [{"Key": str(tag["Key"]), "Value": str(tag["Value"])} for tag in new.get("Tags") or []]
+    return instance_id, _attributes(record)
+
+
+def delete(instance_id: str, props: Props) -> None:
+    if instance_id in ec2._instances and (thread := instances.terminate(instance_id)):
+        thread.join()
+
+
+def install() -> None:
+    emulator.register_type("AWS::EC2::Instance", create=create, update=update, delete=delete, replacing=REPLACING, blocking=True)
+    emulator.replace_action("ec2", "RunInstances", run_instances, blocking=True)
+    emulator.replace_action("ec2", "TerminateInstances", _each("TerminateInstancesResponse", instances.terminate), blocking=True)
+    emulator.replace_action("ec2", "StopInstances", _each("StopInstancesResponse", instances.stop), blocking=True)
+    emulator.replace_action("ec2", "StartInstances", _each("StartInstancesResponse", lambda i: instances.restart(i, reboot=False)), blocking=True)
+    emulator.replace_action("ec2", "RebootInstances", reboot_instances, blocking=True)
+    emulator.replace_action("ec2", "DescribeInstanceStatus", describe_status)
+    emulator.replace_action("ec2", "ModifyInstanceAttribute", modify_attribute, blocking=True)
+    emulator.replace_action("ec2", "GetConsoleOutput", console_output, blocking=True)
+    describe_images = emulator.original_action("ec2", "DescribeImages")
+    emulator.replace_action("ec2", "DescribeImages", lambda params: instances.describe_images(params, describe_images), blocking=True)
