@@ -37,7 +37,7 @@ LABEL twine.base={key}
 RUN rm -f /etc/apt/sources.list.d/* && printf '{lines}\\n' > /etc/apt/sources.list \\
  && apt-get update && apt-get install -y --no-install-recommends {" ".join(packages)} && apt-get clean
 """
-    command = ["docker", "build", "--quiet", "--tag", image, "-"]
+    command: work.Words = ["docker", "build", "--quiet", "--tag", image, "-"]
     work.run("build the base image", command, log="base", stdin=dockerfile, remedy="Check that containers reach Debian's archive.")
 
 
@@ -58,7 +58,7 @@ def _from_archive(image: str, key: str, suite: str, packages: list[str]) -> None
     keep = "--skip=cleanup/apt/lists"
     sources = "\n".join(line.format(suite=suite) for line in SOURCES) + "\n"
     try:
-        command = ["mmdebstrap", "--variant=minbase", include, lists, keep, suite, archive, "-"]
+        command: work.Words = ["mmdebstrap", "--variant=minbase", include, lists, keep, suite, archive, "-"]
         work.run("make the base image", command, log="base", remedy=remedy, stdin=sources)
         command = ["docker", "import", "--change", f"LABEL twine.base={key}", archive, image]
         work.run("import the base image", command, log="base", remedy="Check `docker info`.")

@@ -19,8 +19,8 @@ def ensure() -> str:
         return "ministack is there"
     draft = TARGET.with_name(".site-packages.new")
     shutil.rmtree(draft, ignore_errors=True)
-    uv = [python_env.UV, "pip", "install", "--quiet", "--target", draft, "--python", python_env.PYTHON]
-    command = [*uv, "--python-version", PYTHON, "--only-binary", ":all:", "--require-hashes", "-r", REQUIREMENTS]
+    uv: work.Words = [python_env.UV, "pip", "install", "--quiet", "--target", draft, "--python", python_env.PYTHON]
+    command: work.Words = [*uv, "--python-version", PYTHON, "--only-binary", ":all:", "--require-hashes", "-r", REQUIREMENTS]
     work.run("install the emulator", command, log="emulator", remedy=python_env.REMEDY, env=python_env.index())
     mount = f"--volume={draft}:/site-packages:ro"
     command = ["docker", "run", "--rm", "--network=none", f"--label={checkout.label()}", mount, "--env=PYTHONPATH=/site-packages"]

@@ -63,6 +63,6 @@ def build_copy(source: Path, output: Path, files: dict[str, str]) -> None:
 def _build(folder: Path, package: str, output: Path, flags: Sequence[str]) -> None:
     draft = output.with_name(f".{output.name}.new")
     output.parent.mkdir(parents=True, exist_ok=True)
-    command = ["go", "build", "-ldflags", " ".join(["-s -w", *flags]), "-o", draft, package]
+    command: work.Words = ["go", "build", "-ldflags", " ".join(["-s -w", *flags]), "-o", draft, package]
     work.run(f"build {output.name}", command, log=output.name, cwd=folder, env=SETTINGS, remedy=REMEDY)
     draft.replace(output)

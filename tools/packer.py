@@ -31,7 +31,7 @@ def ensure(progress: Callable[[str], None]) -> str:
     on_path = from_path("packer", work.as_version(pins["minimum"]))
     stamp = work.Stamp("packer", work.digest(pins, str(on_path)), [BINARY, *map(_folder, pins["plugins"])])
     if stamp.fresh():
-        return f"{pins['version'] if not on_path else on_path} with {len(pins['plugins'])} plugins is there"
+        return f"{on_path or pins['version']} with {len(pins['plugins'])} plugins is there"
     if on_path:
         link(BINARY, on_path)
         origin = str(on_path)
@@ -93,7 +93,7 @@ def _plugin(name: str, pin: dict[str, str], pins: dict[str, Any]) -> None:
     checkout.PLUGINS.mkdir(parents=True, exist_ok=True)
     source = f"github.com/hashicorp/{name}"
     if _reached("https://github.com"):
-        command = [BINARY, "plugins", "install", source, f"v{pin['version']}"]
+        command: work.Words = [BINARY, "plugins", "install", source, f"v{pin['version']}"]
         _packer(f"install Packer's plugin {name}", command)
         return
     built = work.STATE / f"packer-plugin-{name}"
@@ -102,7 +102,7 @@ def _plugin(name: str, pin: dict[str, str], pins: dict[str, Any]) -> None:
     built.unlink()
 
 
-def _packer(what: str, command: list[str | Path]) -> None:
+def _packer(what: str, command: work.Words) -> None:
     env = {"PACKER_PLUGIN_PATH": str(checkout.PLUGINS), "CHECKPOINT_DISABLE": "1"}
     work.run(what, command, log="packer", env=env, remedy="Read the log, then run `make setup` again.")
 

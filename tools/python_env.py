@@ -26,7 +26,7 @@ def ensure() -> str:
         work.run("make .venv", [sys.executable, "-m", "venv", "--clear", VENV], log="venv", remedy="Install Python's venv.")
     only_uv = work.STATE / "uv.txt"
     work.replace_text(only_uv, _block_of("uv"))
-    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", only_uv]
+    command: work.Words = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", only_uv]
     work.run("install uv", command, log="venv", remedy=REMEDY)
     command = [UV, "pip", "sync", "--python", PYTHON, "--require-hashes", REQUIREMENTS]
     work.run("install requirements.txt", command, log="venv", remedy=REMEDY, env=index())

@@ -16,6 +16,7 @@ from tools import checkout
 
 STATE = checkout.BUILD / "tools"
 LOGS = STATE / "logs"
+Words = list[str | Path]
 
 
 class Failed(Exception):
@@ -83,7 +84,7 @@ def digest(*values: object) -> str:
     return sha.hexdigest()
 
 
-def footprint(path: Path) -> list[object]:
+def footprint(path: Path) -> Sequence[object]:
     """Return what changes when an output is replaced, cut short or removed: a folder's names, or a file's size and time."""
     try:
         if path.is_dir():
