@@ -50,11 +50,11 @@ def docker(*arguments: str, stdin: bytes | None = None) -> str:
     return done.stdout.decode().strip()
 
 
-def ask(path: str, timeout: float = 30, **query: str) -> Any:
+def ask(path: str, query: dict[str, str] | None = None) -> Any:
     """The running cloud's answer to one of our own questions."""
-    url = f"{ENDPOINT}/_local_cloud/{path}?{urllib.parse.urlencode(query)}"
+    url = f"{ENDPOINT}/_local_cloud/{path}?{urllib.parse.urlencode(query or {})}"
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as response:
+        with urllib.request.urlopen(url, timeout=30) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         raise Failed(f"Failed to ask the local cloud {path}: {json.load(error).get('error')}") from error
@@ -256,8 +256,12 @@ def addresses(arguments: argparse.Namespace) -> None:
 
 
 def fault(arguments: argparse.Namespace) -> None:
-    query = {key: str(value) for key, value in vars(arguments).items() if key in ("kind", "action", "account", "times", "which", "seconds") and value is not None}
-    print(json.dumps(ask("fault", **query), indent=2))
+    query = {
+        key: str(value)
+        for key, value in vars(arguments).items()
+        if key in ("kind", "action", "account", "times", "which", "seconds") and value is not None
+    }
+    print(json.dumps(ask("fault", query), indent=2))
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:

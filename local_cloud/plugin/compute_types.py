@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -53,7 +55,7 @@ def run_instances(params: Props) -> Any:
     tags = {tag["Key"]: tag.get("Value", "") for spec in specs for tag in spec.get("Tags", [])}
     records = [instances.reserve(_launch_of(asked, tags)) for _ in range(asked["MinCount"])]
     for record in records:
-        instances.background(lambda record=record: instances.start(record), f"start {record['InstanceId']}")  # type: ignore[misc]
+        instances.background(functools.partial(instances.start, record), f"start {record['InstanceId']}")
     items = "".join(ec2._instance_xml(record) for record in records)
     inner = f"<instancesSet>{items}</instancesSet><reservationId>r-{new_uuid().replace('-', '')[:17]}</reservationId>"
     return ec2._xml(200, "RunInstancesResponse", f"{inner}<ownerId>{emulator.account()}</ownerId><groupSet/>")
@@ -113,8 +115,6 @@ def _regroup(record: Props, groups: list[str]) -> None:
 
 
 def console_output(params: Props) -> Any:
-    import base64
-
     instance_id = emulator.request().input["InstanceId"]
     instances.get(instance_id)
     text = base64.b64encode(engine.logs(instances.container_of(instance_id)).encode()).decode()

@@ -97,14 +97,14 @@ def after_action(service: str, action: str, then: Callable[[], None], blocking: 
 
 def api_error(service: str, error: Refused, headers: Mapping[str, str] | None = None) -> Response:
     """A refusal in the envelope of the API's protocol."""
-    kind = "Sender" if error.status < 500 else "Receiver"
-    request_id, message = new_uuid(), escape(error.message)
-    if service == "ec2":
-        text = f"<Response><Errors><Error><Code>{error.code}</Code><Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
-    elif "json" in (headers or {}).get("content-type", ""):
+    if "json" in (headers or {}).get("content-type", ""):
         return error.status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps({"__type": error.code, "message": error.message}).encode()
+    kind = "Sender" if error.status < 500 else "Receiver"
+    said = f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
+    if service == "ec2":
+        text = f"<Response><Errors><Error>{said}</Error></Errors><RequestID>{new_uuid()}</RequestID></Response>"
     else:
-        text = f"<ErrorResponse><Error><Type>{kind}</Type><Code>{error.code}</Code><Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        text = f"<ErrorResponse><Error><Type>{kind}</Type>{said}</Error><RequestId>{new_uuid()}</RequestId></ErrorResponse>"
     return error.status, {"Content-Type": "text/xml"}, text.encode()
 
 
@@ -119,8 +119,7 @@ async def _serve(service: str, original: Any, method: str, path: str, headers: d
             if replaced is None:
                 return await original(method, path, headers, body, query)
             handler, blocking = replaced
-            params = {k: v if isinstance(v, list) else [v] for k, v in query.items()}
-            params |= {k: [v] for k, v in urllib.parse.parse_qs(body.decode(), keep_blank_values=True).items() for v in v[:1]}
+            params = {**query, **urllib.parse.parse_qs(body.decode(), keep_blank_values=True)}
             return await run_reentrant(handler, params) if blocking else handler(params)
         finally:
             _request.reset(token)

@@ -6,6 +6,7 @@ paths, which the API takes as empty lists. Only containers and networks labelled
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
@@ -75,10 +76,8 @@ def _send(method: str, path: str, body: bytes | None, content_type: str, timeout
     if response.status >= 400:
         text = response.read().decode(errors="replace")
         connection.close()
-        try:
+        with contextlib.suppress(ValueError, KeyError):
             text = json.loads(text)["message"]
-        except (ValueError, KeyError):
-            pass
         raise EngineError(text.strip(), response.status)
     return response
 
@@ -394,7 +393,7 @@ def _follow() -> None:
             with _send("GET", f"/events?{query}", None, "application/json", None) as response:
                 for line in response:
                     actor = json.loads(line)["Actor"]["Attributes"]
-                    for callback in list(_on_died):
+                    for callback in _on_died:
                         callback(actor["name"], actor, int(actor.get("exitCode", 0)))
         except (OSError, EngineError, ValueError):
             time.sleep(1)  # Docker restarts: nothing to wait on but time

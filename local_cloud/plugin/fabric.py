@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ministack.services import ec2
@@ -51,7 +52,7 @@ _lock = threading.RLock()
 _members: dict[str, _Member] = {}
 _reserved: dict[str, set[str]] = {}  # VPC → addresses in use
 _cursor: dict[str, int] = {}  # subnet → the last offset given: an address is not used again at once
-_router_applied = ""
+_applied = {"router": ""}
 _pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="fabric")
 
 
@@ -64,17 +65,18 @@ def network_name(vpc_id: str) -> str:
 
 def _leg(cidr: str) -> str:
     """The cloud's own address in a VPC: its third, which AWS keeps for itself as well."""
-    return str(ipaddress.ip_network(cidr)[2])
+    return str(ipaddress.IPv4Network(cidr)[2])
 
 
 def create_vpc(vpc_id: str, cidr: str) -> None:
     name = network_name(vpc_id)
     labels = {"twine.vpc": vpc_id, settings.LABEL_ACCOUNT: emulator.account()}
     try:
-        engine.create_network(name, cidr, str(ipaddress.ip_network(cidr)[1]), labels)
+        engine.create_network(name, cidr, str(ipaddress.IPv4Network(cidr)[1]), labels)
     except engine.EngineError as error:
         raise Refused(
-            "InvalidVpc.Range", f"Failed to make the network of {vpc_id} ({cidr}): {error}. Choose a range that no other network of this machine uses."
+            "InvalidVpc.Range",
+            f"Failed to make the network of {vpc_id} ({cidr}): {error}. Choose a range that no other network of this machine uses.",
         ) from error
     with _lock:
         _reserved[vpc_id] = set()
@@ -101,19 +103,21 @@ def place(subnet_id: str, address: str | None = None) -> Place:
     if subnet is None:
         raise Refused("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
     vpc_id = subnet["VpcId"]
-    net = ipaddress.ip_network(subnet["CidrBlock"])
+    net = ipaddress.IPv4Network(subnet["CidrBlock"])
     with _lock:
         taken = _reserved.get(vpc_id)
         if taken is None:
-            raise Refused("InvalidSubnetID.NotFound", f"The subnet '{subnet_id}' is in {vpc_id}, which has no network here: use a VPC that a stack made")
+            raise Refused(
+                "InvalidSubnetID.NotFound", f"The subnet '{subnet_id}' is in {vpc_id}, which has no network here: use a VPC that a stack made"
+            )
         usable = net.num_addresses - 5  # AWS keeps the first four and the last
         start = _cursor.get(subnet_id, 0)
         offers = [address] if address else (str(net[4 + (start + step) % usable]) for step in range(usable))
         chosen = next((offer for offer in offers if offer not in taken), None)
-        if chosen is None or ipaddress.ip_address(chosen) not in net:
+        if chosen is None or ipaddress.IPv4Address(chosen) not in net:
             raise Refused("InsufficientFreeAddressesInSubnet", f"There are not enough free addresses in subnet '{subnet_id}' ({address or 'any'}).")
         taken.add(chosen)
-        _cursor[subnet_id] = int(ipaddress.ip_address(chosen)) - int(net[4]) + 1
+        _cursor[subnet_id] = int(ipaddress.IPv4Address(chosen)) - int(net[4]) + 1
     return Place(network_name(vpc_id), chosen, vpc_id, subnet_id, subnet["AvailabilityZone"])
 
 
@@ -172,20 +176,18 @@ def _in_namespace(pid: int, command: list[str], text: str) -> None:
 def engine_alive(pid: int) -> bool:
     """A namespace that is gone needs no rules."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
 
 def sync() -> None:
     """Bring router and members to what the emulator's stores say; only what changed is sent to the kernel."""
-    global _router_applied
     with _lock:
         router = _router_rules()
-        if router != _router_applied:
+        if router != _applied["router"]:
             _load(None, router)
-            _router_applied = router
+            _applied["router"] = router
         stale = [(member, text) for member in _members.values() if (text := _filter(member)) != member.applied]
         for member, text in stale:
             member.applied = text
@@ -219,7 +221,7 @@ def _forwarded() -> Iterator[str]:
             destination = route.get("DestinationCidrBlock")
             if peering := route.get("VpcPeeringConnectionId"):
                 peer = _peer_cidr(owner, region, peering, subnet["VpcId"])
-                if peer and destination and ipaddress.ip_network(destination).overlaps(ipaddress.ip_network(peer)):
+                if peer and destination and ipaddress.IPv4Network(destination).overlaps(ipaddress.IPv4Network(peer)):
                     yield f"ip saddr {subnet['CidrBlock']} ip daddr {destination} ip daddr {peer} accept"
             elif route.get("NatGatewayId") or str(route.get("GatewayId", "")).startswith("igw-"):
                 yield f'ip saddr {subnet["CidrBlock"]} oifname "eth0" accept'

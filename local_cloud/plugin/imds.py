@@ -65,7 +65,10 @@ def _trusts_ec2(role: Mapping[str, Any]) -> bool:
 def credentials(owner: str, record: Mapping[str, Any], role: Mapping[str, Any]) -> dict[str, Any]:
     """Credentials of the role, valid at the emulator; renewed when less than an hour is left."""
     if not _trusts_ec2(role):
-        return {"Code": "AssumeRoleUnauthorizedAccess", "Message": f"EC2 cannot assume the role {role['RoleName']}: its trust policy does not allow it."}
+        return {
+            "Code": "AssumeRoleUnauthorizedAccess",
+            "Message": f"EC2 cannot assume the role {role['RoleName']}: its trust policy does not allow it.",
+        }
     instance_id = record["InstanceId"]
     with _lock:
         known = _credentials.get(instance_id)

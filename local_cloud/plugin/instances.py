@@ -54,7 +54,7 @@ def on_event(callback: Callback) -> None:
 
 
 def _tell(event: str, record: Record) -> None:
-    for callback in list(_callbacks):
+    for callback in _callbacks:
         callback(event, emulator.account(), record)
 
 
@@ -169,8 +169,11 @@ def reserve(spec: Launch) -> Record:
     named = {"iam_arn": spec.profile} if spec.profile.startswith("arn:") else {"iam_name": spec.profile}
     profile, error = ec2._resolve_iam_instance_profile(**named)
     if error:
-        raise Refused("InvalidParameterValue", f"Value ({spec.profile}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name")
+        raise Refused(
+            "InvalidParameterValue", f"Value ({spec.profile}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+        )
     place = fabric.place(spec.subnet_id, spec.private_ip)
+    record: Record
     [record] = ec2._launch_instances_internal(
         spec.image_id, spec.instance_type, spec.subnet_id, 1, spec.key_name, spec.user_data, groups, place.address, profile
     )

@@ -6,7 +6,6 @@ Attributes and replacement rules are those of https://docs.aws.amazon.com/AWSClo
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -69,7 +68,7 @@ def _vpc_attributes(vpc_id: str, made: Made) -> Made:
 
 
 def create_vpc(original: Callable[..., Made], logical_id: str, props: Props, stack_name: str) -> Made:
-    cidr = ipaddress.ip_network(props["CidrBlock"])
+    cidr = ipaddress.IPv4Network(props["CidrBlock"])
     if not 16 <= cidr.prefixlen <= 28:
         raise Refused("InvalidVpc.Range", f"The CIDR '{cidr}' is invalid.")
     made = original(logical_id, props, stack_name)
@@ -91,14 +90,14 @@ def delete_vpc(original: Callable[..., None], vpc_id: str, props: Props) -> None
 
 
 def create_subnet(original: Callable[..., Made], logical_id: str, props: Props, stack_name: str) -> Made:
-    net = ipaddress.ip_network(props["CidrBlock"])
+    net = ipaddress.IPv4Network(props["CidrBlock"])
     vpc = ec2._vpcs.get(props["VpcId"])
     if vpc is None:
         raise Refused("InvalidVpcID.NotFound", f"The vpc ID '{props['VpcId']}' does not exist")
-    if not net.subnet_of(ipaddress.ip_network(vpc["CidrBlock"])):  # type: ignore[arg-type]
+    if not net.subnet_of(ipaddress.IPv4Network(vpc["CidrBlock"])):
         raise Refused("InvalidSubnet.Range", f"The CIDR '{net}' is invalid.")
     for other in ec2._subnets.values():
-        if other["VpcId"] == props["VpcId"] and net.overlaps(ipaddress.ip_network(other["CidrBlock"])):
+        if other["VpcId"] == props["VpcId"] and net.overlaps(ipaddress.IPv4Network(other["CidrBlock"])):
             raise Refused("InvalidSubnet.Conflict", f"The CIDR '{net}' conflicts with another subnet ({other['SubnetId']})")
     made = original(logical_id, props, stack_name)
     return _subnet_attributes(made)
@@ -197,7 +196,7 @@ def create_peering(logical_id: str, props: Props, stack_name: str) -> Made:
     ends = [ec2._vpcs.get(props["VpcId"]), ec2._vpcs.get_scoped(peer, settings.REGION, props["PeerVpcId"])]
     if None in ends:
         raise Refused("InvalidVpcID.NotFound", f"The vpc ID '{props['VpcId']}' or '{props['PeerVpcId']}' (of {peer}) does not exist")
-    if ipaddress.ip_network(ends[0]["CidrBlock"]).overlaps(ipaddress.ip_network(ends[1]["CidrBlock"])):
+    if ipaddress.IPv4Network(ends[0]["CidrBlock"]).overlaps(ipaddress.IPv4Network(ends[1]["CidrBlock"])):
         raise Refused("InvalidVpcPeeringConnection", "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range")
     if peer != owner:
         _may_accept(str(props.get("PeerRoleArn") or ""), peer)
@@ -306,18 +305,7 @@ def delete_nat(nat_id: str, props: Props) -> None:
     fabric.sync()
 
 
-# --- instance profiles: Ref is the name ---------------------------------------------------------------------------
-
-
-def _profile_arn(name: str) -> str:
-    return str(iam._instance_profiles.get(name, {}).get("Arn", name))
-
-
-def _profile(made: Made) -> Made:
-    return made[0].rpartition("/")[2], made[1]
-
-
-def create_vpc_action(params: Mapping[str, Any]) -> Any:
+def refuse_vpc_action(params: Mapping[str, Any]) -> Any:
     raise Refused("UnsupportedOperation", "The local cloud makes and deletes VPCs by CloudFormation only")
 
 
@@ -340,13 +328,7 @@ def install() -> None:
     emulator.register_type(
         "AWS::EC2::EIPAssociation", create=create_eip_association, delete=delete_eip_association, replacing=REPLACING["AWS::EC2::EIPAssociation"]
     )
-    emulator.wrap_type(
-        "AWS::IAM::InstanceProfile",
-        create=lambda original, *rest: _profile(original(*rest)),
-        update=lambda original, name, *rest: _profile(original(_profile_arn(name), *rest)),
-        delete=lambda original, name, *rest: original(_profile_arn(name), *rest),
-    )
     for action in NETWORK_ACTIONS:
         emulator.after_action("ec2", action, fabric.sync)
     for action in ("CreateVpc", "DeleteVpc", "CreateDefaultVpc"):
-        emulator.replace_action("ec2", action, create_vpc_action)
+        emulator.replace_action("ec2", action, refuse_vpc_action)

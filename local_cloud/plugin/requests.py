@@ -57,7 +57,7 @@ class Request:
     input: Mapping[str, Any]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def model(service: str) -> botocore.model.ServiceModel:
     name = MODELS[service]
     return botocore.model.ServiceModel(botocore.loaders.Loader().load_service_model(name, "service-2"), name)
