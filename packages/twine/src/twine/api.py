@@ -44,7 +44,7 @@ def add_api(app: Flask) -> None:
 
 
 def log_in() -> ResponseReturnValue:
-    """Sign in: `{"client", "email", "password"}` → `{"staff"}` and a cookie."""
+    """Log in: `{"client", "email", "password"}` → `{"staff"}` and a cookie."""
     refuse_foreign_origin()
     body = json_body()
     person, token = sign_in(body.get("client"), body.get("email"), body.get("password"))
@@ -54,10 +54,10 @@ def log_in() -> ResponseReturnValue:
 
 
 def log_out() -> ResponseReturnValue:
-    """Sign out."""
+    """Log out."""
     refuse_foreign_origin()
     sign_out()
-    response = jsonify(status="signed out")
+    response = jsonify(status="logged out")
     clear_session_cookie(response)
     return response
 

@@ -79,8 +79,8 @@ def add_style(app: Flask) -> None:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_ours else "no-store"
         return response
 
-    app.add_url_rule("/static/<name>/twine.css", view_func=stylesheet)
-    app.jinja_env.globals.update(style=f"/static/{digest}/twine.css", version=VERSION)
+    app.add_url_rule("/style/<name>.css", view_func=stylesheet)
+    app.jinja_env.globals.update(style=f"/style/{digest}.css", version=VERSION)
 
 
 def add_headers(response: Response) -> Response:

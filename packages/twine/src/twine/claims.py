@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -179,8 +180,14 @@ def claims_by_id(database: Database, person: Person, ids: list[int]) -> list[Cla
     )
 
 
-def find_claims(database: Database, person: Person, words: list[str], limit: int) -> list[Claim]:
-    """Return the claims that `person` may see and in which all `words` begin a word, newest first."""
+def find_claims(database: Database, person: Person, text: str, limit: int) -> list[Claim]:
+    """Return the claims that `person` may see and in which each word of `text` begins a word.
+
+    The one with `text` for its reference comes first, then the newest.
+    """
+    words = re.findall(r"\w+", text)
+    if not words:
+        return []
     return database.fetch_all(
         person.share,
         Claim,
@@ -190,12 +197,14 @@ def find_claims(database: Database, person: Person, words: list[str], limit: int
         + _PEOPLE
         + " WHERE "
         + _VISIBLE
-        + " AND (c.words @@ to_tsquery('simple', %s) OR s.name ILIKE %s) ORDER BY c.id DESC LIMIT %s",
+        + " AND (c.words @@ to_tsquery('simple', %s) OR s.name ILIKE %s)"
+        + " ORDER BY c.reference = %s DESC, c.id DESC LIMIT %s",
         person.client_id,
         person.is_manager,
         person.id,
         " & ".join(f"{word}:*" for word in words),
         "%" + " ".join(words).replace("_", r"\_") + "%",
+        text,
         limit,
     )
 

@@ -51,7 +51,7 @@ class FragmentCache:
         if time.monotonic() < self._away_until:
             return render()
         try:
-            cached = self.redis.get(key)
+            cached: bytes | None = self.redis.get(key)
             if cached is not None:
                 return cached.decode()
             piece = render()

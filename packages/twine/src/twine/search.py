@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from dataclasses import dataclass
@@ -59,8 +58,7 @@ class Search:
             else:
                 self._note(None)
                 return Answer(claims_by_id(self._database, person, ids) if ids else [], degraded=False)
-        words = re.findall(r"\w+", text)
-        return Answer(find_claims(self._database, person, words, limit) if words else [], degraded=True)
+        return Answer(find_claims(self._database, person, text, limit), degraded=True)
 
     def watch(self) -> None:
         """Load the client and probe the index now and then, beside the requests."""

@@ -25,7 +25,7 @@ class Session:
     form_token: str
 
 
-def connect_redis(url: str, seconds: float) -> redis.Redis[bytes]:
+def connect_redis(url: str, seconds: float) -> redis.Redis:
     """Return a client that gives up after `seconds`; nothing is opened yet."""
     return redis.Redis.from_url(
         url, socket_connect_timeout=seconds, socket_timeout=seconds, health_check_interval=30, retry_on_timeout=False

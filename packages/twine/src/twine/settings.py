@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from twine.errors import TwineError
 
+MACHINE_FILES = (Path("/etc/machine/machine.env"), Path("/run/machine/machine.env"))
 SECRET_FOLDERS = (Path("/run/machine/secrets"), Path("/etc/machine/secrets"))
 
 
@@ -69,6 +70,11 @@ class Settings:
     cache_folder: Path
 
 
+def _unquoted(value: str) -> str:
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1] if is_quoted else value
+
+
 class _Environment:
     """Typed look-ups that name the variable when its value is no use."""
 
@@ -91,9 +97,27 @@ class _Environment:
         return int(value)
 
 
+def machine_values(files: Sequence[Path] = MACHINE_FILES) -> dict[str, str]:
+    """Return the values of this machine's files, as systemd gives them to the units; a later file wins.
+
+    A person who types a command has no unit's environment.
+    """
+    values: dict[str, str] = {}
+    for path in files:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            name, found, value = line.strip().partition("=")
+            if found and not name.startswith(("#", ";")):
+                values[name.strip()] = _unquoted(value.strip())
+    return values
+
+
 def read_settings(values: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from `values` (default: this process's environment)."""
-    environment = _Environment(os.environ if values is None else values)
+    """Read the settings from `values` (default: this machine's files, then this process's environment)."""
+    environment = _Environment({**machine_values(), **os.environ} if values is None else values)
     folder = environment.text("TWINE_SECRETS")
     secrets = Secrets((Path(folder),) if folder else SECRET_FOLDERS)
     threads = environment.number("TWINE_THREADS", 16)

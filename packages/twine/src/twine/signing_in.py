@@ -42,7 +42,7 @@ def for_api(view: PersonView[Arguments]) -> View[Arguments]:
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> ResponseReturnValue:
         session = current_session()
         if session is None:
-            raise RefusedError(401, "Sign in first.")
+            raise RefusedError(401, "Log in first.")
         refuse_foreign_origin()
         with client_share(session.person.share):
             return view(session.person, *args, **kwargs)

@@ -84,14 +84,14 @@ class _Account:
 
 def hash_password(password: str) -> str:
     """Return the hash under which a password is stored."""
-    return _hasher.hash(password)
+    return str(_hasher.hash(password))
 
 
 def verify_password(password_hash: str, password: str) -> bool:
     """Say whether `password` is the one; at most two are verified at once, for memory's sake."""
     with _hashing_at_once:
         try:
-            return _hasher.verify(password_hash, password)
+            return bool(_hasher.verify(password_hash, password))
         except (VerificationError, InvalidHash):
             return False
 

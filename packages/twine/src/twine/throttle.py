@@ -16,7 +16,7 @@ FAILURES_AT_ALL = 50
 class LoginThrottle:
     """Counters in the shared Redis, so that trying another machine is no use."""
 
-    def __init__(self, store: redis.Redis[bytes]) -> None:
+    def __init__(self, store: redis.Redis) -> None:
         self._redis = store
 
     def check(self, client: str, email: str, address: str) -> None:

@@ -33,7 +33,8 @@ def run(_arguments: argparse.Namespace) -> int:
         "fragments": lambda it: _redis(it.fragment_redis_url),
         "search": _search,
     }
-    return 0 if all([_check(name, check, settings) for name, check in checks.items()]) else 1
+    answers = [_check(name, check, settings) for name, check in checks.items()]
+    return 0 if all(answers) else 1
 
 
 def _check(name: str, check: Callable[[Settings], str], settings: Settings) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -16,6 +17,7 @@ from twine.settings import Settings, read_settings
 GRACEFUL_SECONDS = 25
 KEEP_ALIVE_SECONDS = 75
 PRIVATE = 0o077
+SHARED_MEMORY = Path("/dev/shm")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _Server(BaseApplication):  # type: ignore[misc]
+class _Server(BaseApplication):
     def __init__(self, settings: Settings, bind: str) -> None:
         self._settings = settings
         self._bind = bind
@@ -45,13 +47,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "threads": self._settings.threads,
             "preload_app": True,
             "graceful_timeout": GRACEFUL_SECONDS,
-            "keepalive": KEEP_ALIVE_SECONDS,
+            # nginx takes a new connection for each request, which costs little on a socket of the machine.
+            "keepalive": 0 if self._bind.startswith("unix:") else KEEP_ALIVE_SECONDS,
             "proc_name": "twine",
             # The folder of the socket keeps strangers out, not the socket: nginx is of another group.
             "umask": 0,
             "post_worker_init": _open,
             "worker_exit": _close,
-            "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,
+            # Its heartbeat is a file: in memory, as a slow disk must not look like a hanging worker.
+            "worker_tmp_dir": str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None,
         }
         for name, value in options.items():
             self.cfg.set(name, value)

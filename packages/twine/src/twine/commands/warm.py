@@ -11,7 +11,7 @@ from pathlib import Path
 from twine.application import create_app
 from twine.pages import claims
 from twine.services import EXTENSION, Services
-from twine.settings import Settings, read_settings
+from twine.settings import Settings, machine_values, read_settings
 
 # What the bake does not know yet, and what warming does not use.
 NOWHERE = {"TWINE_DATABASE_HOST": "none.invalid", "TWINE_SESSION_REDIS_URL": "redis://none.invalid/0"}
@@ -24,7 +24,7 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(_arguments: argparse.Namespace) -> int:
     """Compile code and templates, render what is the same for everybody."""
-    settings = read_settings({**NOWHERE, **os.environ})
+    settings = read_settings({**NOWHERE, **machine_values(), **os.environ})
     print(f"code: {_compile_code()}")
     print(f"templates: {_compile_templates(settings)}")
     print(f"fragments: {_fill_fragments(settings)}")

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from twine.claim_form import CATEGORIES, CURRENCIES, LONGEST_DESCRIPTION, read_claim_form
-from twine.claims import STATUSES, decide_claim, file_claim, get_claim, list_claims
+from twine.claims import STATUSES, Decision, decide_claim, file_claim, get_claim, list_claims
 from twine.dashboard import SUMMARY
 from twine.errors import RefusedError
 from twine.pages.words import page
@@ -76,7 +76,7 @@ def claim(person: Person, claim_id: int) -> ResponseReturnValue:
 def decide(person: Person, claim_id: int) -> ResponseReturnValue:
     """Approve or decline the claim."""
     parts = services()
-    decision = "approved" if request.form.get("decision") == "approve" else "declined"
+    decision: Decision = "approved" if request.form.get("decision") == "approve" else "declined"
     decide_claim(parts.database, person, min(claim_id, LARGEST_ID), decision)
     parts.fragments.forget(person.client_id, SUMMARY)
     return redirect(f"/claims/{claim_id}", 303)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from flask import Flask, render_template
@@ -42,7 +42,7 @@ def day(moment: datetime) -> str:
 
 def moment(value: datetime) -> str:
     """Write a point in time: 4 Mar 2026, 14:05 UTC."""
-    value = value.astimezone(timezone.utc)
+    value = value.astimezone(UTC)
     return f"{day(value)}, {value:%H:%M} UTC"
 
 
