@@ -1,11 +1,13 @@
-"""Where the emulator's CloudFormation gives another `Ref` than AWS: the value is translated on the way in and out."""
+"""Where the emulator's CloudFormation differs from AWS: what `Ref` gives, and how a secret is generated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.services import iam, secretsmanager
+from ministack.services.cloudformation import provisioners
 
 from local_cloud.plugin import emulator
 
@@ -43,6 +45,20 @@ def _correct(name: str, outward: Translate, inward: Translate) -> None:
     )
 
 
+def secret_string(props: Mapping[str, Any]) -> str:
+    """The value of a secret: given, or generated with all that GenerateSecretString says."""
+    wanted = props.get("GenerateSecretString")
+    if not wanted:
+        return str(props.get("SecretString", ""))
+    options = {key: {"true": True, "false": False}.get(str(value).lower(), value) for key, value in wanted.items()}
+    options["PasswordLength"] = int(options.get("PasswordLength", 32))
+    password = str(json.loads(secretsmanager._get_random_password(options)[2])["RandomPassword"])
+    if "SecretStringTemplate" not in wanted:
+        return password
+    return json.dumps({**json.loads(wanted["SecretStringTemplate"]), wanted["GenerateStringKey"]: password})
+
+
 def install() -> None:
+    provisioners._sm_secret_string = secret_string
     for name, (outward, inward) in REFS.items():
         _correct(name, outward, inward)

@@ -302,7 +302,8 @@ def _asgi(original: Any, is_operator: Callable[[str], bool]) -> Any:
         elif path in _admin:
             await _administer(_admin[path], asgi_scope, receive, send)
         elif asgi_scope["type"] == "http" and not ours and faults.away_until > time.monotonic():
-            await _reply(send, 503, {"__type": "ServiceUnavailable", "message": "The API is away (injected fault)"})
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
         else:
             await original(asgi_scope, receive, send)
 
