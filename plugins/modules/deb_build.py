@@ -1,5 +1,6 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Build Debian packages from their definitions."""
 
 from __future__ import annotations
 
@@ -112,10 +113,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.twine.platform.plugins.module_utils._packages.build import Workshop, describe
 from ansible_collections.twine.platform.plugins.module_utils._packages.builder import Builder
-from ansible_collections.twine.platform.plugins.module_utils._packages.definition import load_packages
+from ansible_collections.twine.platform.plugins.module_utils._packages.definition import defined_names, load_packages
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import run
 from ansible_collections.twine.platform.plugins.module_utils._packages.sources import Sources
@@ -161,7 +161,7 @@ def build(params: dict[str, Any], check: bool) -> dict[str, Any]:
     }
     if not check:
         progress: list[str] = []
-        outcomes = workshop.carry_out(steps, progress.append)
+        outcomes = workshop.carry_out(steps, defined_names(checkout / params["folder"]), progress.append)
         result.update(packages=[describe(outcome) for outcome in outcomes], summary=progress)
     return result
 

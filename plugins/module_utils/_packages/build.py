@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -23,7 +23,9 @@ from .versions import with_version
 
 # Part of every key: raise it when this tool builds otherwise from the same inputs.
 BUILD_FORMAT = "1"
-RECORDS = "packages.json"
+RECORDS = ".records.json"
+# What others read: name, version, architecture, file and SHA-256 of each deb that is in the folder.
+LIST = "packages.json"
 _KEPT_BUILDS = 4
 
 
@@ -78,8 +80,10 @@ class Workshop:
         records = self.records()
         return [self._step(package, versions.get(package.name), records.get(package.name)) for package in packages]
 
-    def carry_out(self, steps: Sequence[Step], say: Callable[[str], None]) -> list[Outcome]:
+    def carry_out(self, steps: Sequence[Step], defined: Collection[str], say: Callable[[str], None]) -> list[Outcome]:
         """Build what needs it, longest first, as many at once as there are processors.
+
+        Debs of packages that are not `defined` any more go from the output folder.
 
         One package's failure lets the others end; then the failures are raised together.
         """
@@ -97,7 +101,7 @@ class Workshop:
                     failures.append(str(error))
                 else:
                     outcomes.append(running[step.package.name].result())
-            self._write_records(records, outcomes)
+            self._write_records(records, outcomes, defined)
         if failures:
             raise PackageError(f"build {len(failures)} of {len(steps)} packages", "\n".join(failures), "Then run it again")
         return outcomes
@@ -234,17 +238,25 @@ class Workshop:
                 scratch.replace(self.output / path.name)
         return record
 
-    def _write_records(self, records: Mapping[str, Record], outcomes: Sequence[Outcome]) -> None:
+    def _write_records(self, records: Mapping[str, Record], outcomes: Sequence[Outcome], defined: Collection[str]) -> None:
         after = {**records, **{outcome.record.name: outcome.record for outcome in outcomes}}
-        for name, record in records.items():
-            if after[name].file != record.file:
-                for suffix in (".deb", ".buildinfo"):
-                    (self.output / record.file).with_suffix(suffix).unlink(missing_ok=True)
-        if any(outcome.how != "unchanged" for outcome in outcomes):
-            scratch = self.output / f".{RECORDS}"
-            content = {name: asdict(record) for name, record in sorted(after.items())}
-            scratch.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            scratch.replace(self.output / RECORDS)
+        after = {name: record for name, record in after.items() if name in defined}
+        current = {record.file for record in after.values()}
+        for record in records.values():
+            if record.file not in current:
+                for path in self.output.glob(f"{record.name}_{record.version}_*"):
+                    path.unlink()
+        content = [asdict(record) for _name, record in sorted(after.items())]
+        self._write(RECORDS, {record["name"]: record for record in content})
+        self._write(LIST, [{key: record[key] for key in ("name", "version", "architecture", "file", "sha256")} for record in content])
+
+    def _write(self, name: str, content: object) -> None:
+        """Write a JSON file whole or not at all, and not when it says the same already."""
+        text = json.dumps(content, indent=2) + "\n"
+        path, scratch = self.output / name, self.output / f".{name}.new"
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            scratch.write_text(text, encoding="utf-8")
+            scratch.replace(path)
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

@@ -41,8 +41,15 @@ class Builder:
         context = log.with_suffix(".tar")
         write_tar(context, self.folder, 0, {})
         result = self.run(
-            ["docker", "build", f"--tag={tag}", f"--label={LABEL}", f"--build-arg=BASE_IMAGE={self.base_image}"]
-            + [f"--build-arg=BUILD_DEPENDS={' '.join(wanted)}", "-"],
+            [
+                "docker",
+                "build",
+                f"--tag={tag}",
+                f"--label={LABEL}",
+                f"--build-arg=BASE_IMAGE={self.base_image}",
+                f"--build-arg=BUILD_DEPENDS={' '.join(wanted)}",
+                "-",
+            ],
             source=context,
             sink=log,
             seconds=1200,
@@ -66,17 +73,23 @@ class Builder:
         epoch = changelog_epoch(changelog)
         write_tar(staged, package.folder, epoch, {**extra, "debian/changelog": changelog})
         result = self.run(
-            ["docker", "run", "--rm", "--interactive", "--network=none", *[f"--label={label}" for label in self.labels]]
-            + [f"--env=SOURCE_DATE_EPOCH={epoch}", image],
+            [
+                "docker",
+                "run",
+                "--rm",
+                "--interactive",
+                "--network=none",
+                *[f"--label={label}" for label in self.labels],
+                f"--env=SOURCE_DATE_EPOCH={epoch}",
+                image,
+            ],
             source=staged,
             sink=built,
             log=log,
             seconds=1800,
         )
         if result.code:
-            raise PackageError(
-                f"build {package.name}", f"its build says:\n{result.tail()}", f"Read {log}, mend {package.folder}"
-            )
+            raise PackageError(f"build {package.name}", f"its build says:\n{result.tail()}", f"Read {log}, mend {package.folder}")
         with tarfile.open(built) as tar:
             tar.extractall(work / "built", filter="data")
         return sorted((work / "built").iterdir())

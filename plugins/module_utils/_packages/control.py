@@ -43,16 +43,12 @@ def names_in(relation: str) -> set[str]:
     return names
 
 
-def check_debian_folder(
-    folder: Path, name: str, version: str, build_depends: Iterable[str], depends: Iterable[str]
-) -> None:
+def check_debian_folder(folder: Path, name: str, version: str, build_depends: Iterable[str], depends: Iterable[str]) -> None:
     """Raise PackageError unless `debian/control` and `debian/changelog` say what the definition says."""
     control = paragraphs(_read(folder / "debian" / "control"))
     binary = next((part for part in control if part.get("Package") == name), None)
     if binary is None:
-        raise PackageError(
-            f"read {folder / 'debian' / 'control'}", f"it has no paragraph 'Package: {name}'", "Add it"
-        )
+        raise PackageError(f"read {folder / 'debian' / 'control'}", f"it has no paragraph 'Package: {name}'", "Add it")
     _same(folder, "build_depends", build_depends, control[0], "Build-Depends")
     _same(folder, "depends", depends, binary, "Depends")
     where = folder / "debian" / "changelog"

@@ -23,7 +23,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class TreeSource:
-    """The package's own folder."""
+    """The package's own folder, or `path` below it."""
+
+    path: str = "."
 
 
 @dataclass(frozen=True)
@@ -121,17 +123,13 @@ def load_package(folder: Path, distribution: str, source: Mapping[str, Any] | No
         raise fields.wrong("name", f"is {package.name}, but the folder is {folder.name}", "Give both the same name")
     if not is_upstream(package.version):
         raise fields.wrong("version", f"is '{package.version}'", "Write digits first, then letters, digits, '.', '+', '~'")
-    check_debian_folder(
-        folder, package.name, package.deb_version(distribution), package.build_depends, package.depends
-    )
+    check_debian_folder(folder, package.name, package.deb_version(distribution), package.build_depends, package.depends)
     return package
 
 
-def load_packages(
-    root: Path, names: Sequence[str], distribution: str, sources: Mapping[str, Mapping[str, Any]]
-) -> list[Package]:
+def load_packages(root: Path, names: Sequence[str], distribution: str, sources: Mapping[str, Mapping[str, Any]]) -> list[Package]:
     """Read the definitions of `names`, in this order, or of every folder under `root` that holds one."""
-    known = sorted(path.parent.name for path in root.glob(f"*/{DEFINITION}"))
+    known = defined_names(root)
     for name in [*names, *sources]:
         if name not in known:
             raise PackageError(
@@ -140,6 +138,11 @@ def load_packages(
                 _suggestion(name, known) or f"Known packages: {', '.join(known) or 'none'}",
             )
     return [load_package(root / name, distribution, sources.get(name)) for name in (names or known)]
+
+
+def defined_names(root: Path) -> list[str]:
+    """The names of the folders under `root` that hold a definition."""
+    return sorted(path.parent.name for path in root.glob(f"*/{DEFINITION}"))
 
 
 def _source(fields: _Fields) -> Source:
@@ -154,7 +157,7 @@ def _source(fields: _Fields) -> Source:
     elif kind == "generated":
         source = GeneratedSource(fields.text("file"))
     else:
-        source = TreeSource()
+        source = TreeSource(fields.folder("path"))
     fields.finish()
     return source
 
@@ -211,7 +214,7 @@ class _Fields:
     def text(self, key: str) -> str:
         value = self._required(key)
         if not isinstance(value, str):
-            hint = ' Put it in quotes, so that YAML does not take it for a number' if isinstance(value, float) else ""
+            hint = " Put it in quotes, so that YAML does not take it for a number" if isinstance(value, float) else ""
             raise self.wrong(key, f"is {_type(value)}, not text", hint or "Write text")
         if not value.strip():
             raise self.wrong(key, "is empty", "Write its value")
@@ -251,6 +254,14 @@ class _Fields:
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise self.wrong(key, f"is {_type(value)}, not a list of names", "Write [name, name]")
         return tuple(value)
+
+    def folder(self, key: str) -> str:
+        """A folder below the definition's own, by default that one."""
+        self.seen(key)
+        value = self._values.get(key, ".")
+        if not isinstance(value, str) or not (self._path.parent / value).is_dir():
+            raise self.wrong(key, f"is {value!r}, and there is no such folder here", "Name a folder below this file's, or leave it out")
+        return value
 
     def below(self, key: str) -> _Fields:
         value = self._required(key)

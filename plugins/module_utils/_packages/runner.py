@@ -21,8 +21,8 @@ class Result:
     err: str
 
     def tail(self, lines: int = 12) -> str:
-        """The last lines of what it said, errors first in rank."""
-        said = (self.err.strip() or self.out.strip()).splitlines()
+        """The last lines of what it said; errors come last, whatever stream they took."""
+        said = [*self.out.strip().splitlines(), *self.err.strip().splitlines()]
         return "\n".join(said[-lines:])
 
 
@@ -62,21 +62,15 @@ def run(
         stdout: IO[bytes] | int = files.enter_context(sink.open("wb")) if sink else subprocess.PIPE
         stderr: IO[bytes] | int = files.enter_context(log.open("wb")) if log else subprocess.PIPE
         try:
-            process = files.enter_context(
-                subprocess.Popen(list(args), stdin=stdin, stdout=stdout, stderr=stderr, env=_plain(environment))
-            )
+            process = files.enter_context(subprocess.Popen(list(args), stdin=stdin, stdout=stdout, stderr=stderr, env=_plain(environment)))
         except FileNotFoundError:
-            raise PackageError(
-                f"run {args[0]}", "it is not on PATH", f"Install {args[0]}, or add its folder to PATH."
-            ) from None
+            raise PackageError(f"run {args[0]}", "it is not on PATH", f"Install {args[0]}, or add its folder to PATH.") from None
         try:
             out, err = process.communicate(None if source else (text or "").encode(), timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            raise PackageError(
-                f"run {args[0]}", f"it did not end within {seconds:.0f} s", "See whether the machine is overloaded."
-            ) from None
+            raise PackageError(f"run {args[0]}", f"it did not end within {seconds:.0f} s", "See whether the machine is overloaded.") from None
     return Result(process.returncode, _decode(out), log.read_text(errors="replace") if log else _decode(err))
 
 

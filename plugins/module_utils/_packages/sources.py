@@ -54,9 +54,7 @@ class Sources:
     def _generated(self, name: str, source: GeneratedSource) -> Path:
         path = self.checkout / source.file
         if not path.is_file():
-            raise PackageError(
-                f"build {name}", f"{source.file} is not there yet", "Run playbooks/repository.yml first: it fetches it"
-            )
+            raise PackageError(f"build {name}", f"{source.file} is not there yet", "Run playbooks/repository.yml first: it fetches it")
         return path
 
     def _wheel(self, name: str, wheel: Wheel) -> Path:
@@ -73,9 +71,7 @@ class Sources:
             what = fetch(Path(scratch))
             fetched = [path for path in Path(scratch).iterdir() if path.is_file()]
             if len(fetched) != 1:
-                raise PackageError(
-                    f"fetch {what} for {name}", f"{len(fetched)} files came instead of one", "Name one file by coordinates"
-                )
+                raise PackageError(f"fetch {what} for {name}", f"{len(fetched)} files came instead of one", "Name one file by coordinates")
             actual = sha256_of(fetched[0])
             if actual != sha256:
                 raise PackageError(
@@ -90,8 +86,15 @@ class Sources:
     def _maven(self, source: MavenSource, into: Path) -> str:
         # The settings of the user's Maven say where the artifact comes from: mirror, proxy, credentials.
         result = self.run(
-            ["mvn", "--batch-mode", "--quiet", "dependency:copy", f"-Dartifact={source.coordinates}"]
-            + [f"-DoutputDirectory={into}", "-Dmdep.useBaseVersion=true"],
+            [
+                "mvn",
+                "--batch-mode",
+                "--quiet",
+                "dependency:copy",
+                f"-Dartifact={source.coordinates}",
+                f"-DoutputDirectory={into}",
+                "-Dmdep.useBaseVersion=true",
+            ],
         )
         if result.code:
             raise PackageError(
@@ -106,8 +109,19 @@ class Sources:
         lock = into / "requirements"
         lock.write_text(f"{what} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
         result = self.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-            + ["--no-cache-dir", f"--dest={into}", f"--requirement={lock}"],
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--require-hashes",
+                "--no-cache-dir",
+                f"--dest={into}",
+                f"--requirement={lock}",
+            ],
         )
         lock.unlink()
         if result.code:

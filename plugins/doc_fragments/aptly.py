@@ -1,0 +1,28 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Options that every aptly module has."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Where aptly's files are, and whose."""
+
+    DOCUMENTATION = r"""
+options:
+  root:
+    description: aptly's folder, the home of its user.
+    type: path
+    default: /var/lib/aptly
+  config:
+    description: aptly's settings.
+    type: path
+    default: /etc/aptly.conf
+  user:
+    description: The user who owns aptly's files and the signing key; aptly runs as this user.
+    type: str
+    default: aptly
+requirements:
+  - aptly >= 1.6.3
+  - dpkg-deb
+  - runuser (util-linux)
+"""

@@ -1,0 +1,132 @@
+"""From debs to an immutable snapshot: everything is proven before the first write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .aptly import Aptly, Deb, content_digest
+from .control import paragraphs
+from .errors import PackageError
+from .lock import writer
+from .tree import sha256_of
+from .versions import is_older
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a repository accepts: a version again with other content, a version older than one it has."""
+
+    replace_same_version: bool = False
+    allow_downgrade: bool = False
+
+
+@dataclass
+class Snapshot:
+    """A snapshot that is there, or in check mode would be."""
+
+    name: str
+    created: bool
+    missing: list[Deb] = field(default_factory=list)
+    replaced: list[Deb] = field(default_factory=list)
+    waited: float = 0.0
+    waited_for: str = ""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The repository that keeps every deb ever published, and what it accepts."""
+
+    aptly: Aptly
+    name: str
+    component: str
+    distribution: str
+    rules: Rules
+
+    def look(self, debs: Sequence[Deb]) -> Snapshot:
+        """What `ensure` would find and do; writes nothing and needs no files."""
+        held = self.aptly.repository_debs(self.name)
+        name = self._existing(debs)
+        missing = [] if name else [deb for deb in debs if deb not in held]
+        return Snapshot(name or new_name(debs), not name, missing, self._conflicts(missing, held))
+
+    def ensure(self, debs: Sequence[Deb], files: Mapping[str, Path], seconds: float) -> Snapshot:
+        """Have a snapshot of exactly `debs`; `files` (by package name) hold those that the repository lacks."""
+        with writer(self.aptly.lock, "make a snapshot", seconds) as turn:
+            self.aptly.drop_work()
+            plan = self.look(debs)
+            plan.waited, plan.waited_for = turn.waited, turn.for_whom
+            if not plan.created:
+                return plan
+            self._refuse(plan)
+            for deb in plan.missing:
+                check_file(self.aptly, deb, files.get(deb.name))
+            self.aptly.ensure_repository(self.name, self.component, self.distribution)
+            if plan.replaced:
+                self.aptly.remove(self.name, plan.replaced)
+            if plan.missing:
+                self.aptly.add(self.name, [files[deb.name] for deb in plan.missing])
+            self.aptly.make_snapshot(self.name, plan.name, debs)
+            # The pool has them now; a file that an interrupted run left goes as well.
+            for file in files.values():
+                file.unlink(missing_ok=True)
+            return plan
+
+    def _existing(self, debs: Sequence[Deb]) -> str:
+        """The newest snapshot of this very content, read and compared, not only recognised by its name."""
+        ending = f"-{content_digest(debs)}"
+        for name in sorted(self.aptly.snapshots(), reverse=True):
+            if name.endswith(ending) and sorted(self.aptly.snapshot_debs(name)) == sorted(debs):
+                return name
+        return ""
+
+    def _conflicts(self, missing: Sequence[Deb], held: Sequence[Deb]) -> list[Deb]:
+        labels = {deb.label for deb in missing}
+        return [deb for deb in held if deb.label in labels]
+
+    def _refuse(self, plan: Snapshot) -> None:
+        """Raise PackageError for what the rules do not allow."""
+        if plan.replaced and not self.rules.replace_same_version:
+            raise PackageError(
+                f"publish {plan.replaced[0].label}",
+                "the repository has this version with other content",
+                "Raise the version; what is published never changes",
+            )
+        if self.rules.allow_downgrade:
+            return
+        newest = {deb.name: deb for deb in plan.missing}
+        for held in self.aptly.repository_debs(self.name):
+            deb = newest.get(held.name)
+            if deb and is_older(deb.version, held.version):
+                raise PackageError(
+                    f"publish {deb.label}",
+                    f"the repository has {held.version}, which is newer",
+                    "Raise the version, or switch the publication back to the older snapshot",
+                )
+
+
+def new_name(debs: Sequence[Deb]) -> str:
+    """A snapshot's name: when (UTC) and what, such as `20251124T090000Z-0123456789ab`."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{content_digest(debs)}"
+
+
+def check_file(aptly: Aptly, deb: Deb, file: Path | None) -> None:
+    """Raise PackageError unless `file` is that deb: whole, unaltered, and of that name, version and architecture."""
+    if file is None or not file.is_file():
+        raise PackageError(f"add {deb.label}", f"{file or 'its file'} is not on this machine", "Copy it here before you make the snapshot")
+    actual = sha256_of(file)
+    if actual != deb.sha256:
+        raise PackageError(
+            f"add {deb.label}",
+            f"the SHA-256 of {file} is {actual}, meant is {deb.sha256}: it is cut off or altered",
+            "Build it again, or copy it again",
+        )
+    result = aptly.run(["dpkg-deb", "--field", str(file), "Package", "Version", "Architecture"])
+    if result.code:
+        raise PackageError(f"add {deb.label}", f"{file} is no Debian package: {result.tail(1)}", "Build it again")
+    said = paragraphs(result.out)[0]
+    inside = Deb(said.get("Package", ""), said.get("Version", ""), said.get("Architecture", ""), actual)
+    if inside != deb:
+        raise PackageError(f"add {deb.label}", f"{file} is {inside.label}", "Name the package that is in the file")

@@ -1,0 +1,157 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Have a published distribution show one snapshot."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: aptly_publication
+short_description: Have a published distribution show one snapshot
+version_added: 0.1.0
+description:
+  - Publishes a snapshot of aptly, signed and with index files by hash, or switches an existing publication to it.
+    Clients see the old snapshot or the new one, never a part of each.
+  - An earlier publish that was interrupted is noticed and brought to its end.
+  - There is one writer at a time; others wait for their turn.
+  - Runs as root on the repository machine.
+author:
+  - The twine.platform authors (@twine-platform)
+attributes:
+  check_mode:
+    description: Says whether the publication would change, and writes nothing.
+    support: full
+  diff_mode:
+    description: Shows the snapshot before and after.
+    support: full
+options:
+  snapshot:
+    description: The snapshot to show.
+    type: str
+    required: true
+  prefix:
+    description: The publication's folder below the served tree; C(.) is its root.
+    type: str
+    default: .
+  distribution:
+    description: The published distribution.
+    type: str
+    default: bookworm
+  component:
+    description: The published component.
+    type: str
+    default: main
+  signing_key:
+    description: The key to sign with, by fingerprint or address; it is in the user's keyring.
+    type: str
+    required: true
+  origin:
+    description: What the Release file says as Origin; used when the publication is made.
+    type: str
+    default: twine.platform
+  label:
+    description: What the Release file says as Label; used when the publication is made.
+    type: str
+    default: twine.platform
+  architectures:
+    description: Architectures that have an index; used when the publication is made.
+    type: list
+    elements: str
+    default: [amd64, arm64]
+  force_overwrite:
+    description: Replace published files of the same name and other content. Belongs to O(twine.platform.aptly_snapshot#module:replace_same_version).
+    type: bool
+    default: false
+  lock_timeout:
+    description: Seconds to wait for another writer.
+    type: int
+    default: 120
+extends_documentation_fragment:
+  - twine.platform.aptly
+"""
+
+EXAMPLES = r"""
+- name: Show a snapshot to development
+  twine.platform.aptly_publication:
+    snapshot: 20251124T090000Z-0123456789ab
+    signing_key: repository@platform.invalid
+
+- name: Show the very same snapshot to production
+  twine.platform.aptly_publication:
+    snapshot: 20251124T090000Z-0123456789ab
+    signing_key: repository@platform.invalid
+    prefix: prod
+"""
+
+RETURN = r"""
+snapshot:
+  description: The snapshot that is shown.
+  returned: success
+  type: str
+  sample: 20251124T090000Z-0123456789ab
+previous:
+  description: The snapshot that was shown before; empty when there was none.
+  returned: success
+  type: str
+  sample: 20251120T090000Z-ba9876543210
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
+from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
+from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import run
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "snapshot": {"type": "str", "required": True},
+    "prefix": {"type": "str", "default": "."},
+    "distribution": {"type": "str", "default": "bookworm"},
+    "component": {"type": "str", "default": "main"},
+    "signing_key": {"type": "str", "required": True, "no_log": False},
+    "origin": {"type": "str", "default": "twine.platform"},
+    "label": {"type": "str", "default": "twine.platform"},
+    "architectures": {"type": "list", "elements": "str", "default": ["amd64", "arm64"]},
+    "force_overwrite": {"type": "bool", "default": False},
+    "lock_timeout": {"type": "int", "default": 120},
+    "root": {"type": "path", "default": "/var/lib/aptly"},
+    "config": {"type": "path", "default": "/etc/aptly.conf"},
+    "user": {"type": "str", "default": "aptly"},
+}
+
+
+def ensure(params: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Have the publication, or look whether it is as wanted; returns the module's result."""
+    publisher = Publisher(
+        Aptly(run, Path(params["root"]), Path(params["config"]), params["user"]),
+        Settings(
+            params["signing_key"],
+            params["origin"],
+            params["label"],
+            tuple(params["architectures"]),
+            params["force_overwrite"],
+        ),
+    )
+    wanted = Publication(params["prefix"], params["distribution"], params["component"], params["snapshot"])
+    previous = publisher.current(wanted)
+    changed = not publisher.is_done(wanted) if check else publisher.ensure(wanted, params["lock_timeout"])
+    return {
+        "changed": changed,
+        "snapshot": wanted.snapshot,
+        "previous": previous,
+        "diff": {"before": f"{previous}\n" if previous else "", "after": f"{wanted.snapshot}\n"},
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        module.exit_json(**ensure(module.params, module.check_mode))
+    except PackageError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
