@@ -44,6 +44,7 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
     "session_token": {"type": "str", "no_log": True},
     "region": {"type": "str"},
     "endpoint_url": {"type": "str"},
+    "credentials_file": {"type": "path"},
     "aws_ca_bundle": {"type": "path"},
     "validate_certs": {"type": "bool", "default": True},
 }
@@ -74,8 +75,7 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": str(failure)}
         return {**result, **_facts(outcome, would=self._task.check_mode)}
 
-    @staticmethod
-    def _hosts(options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    def _hosts(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, dict[str, Any]]:
         names = options["accounts"] or task_vars.get("groups", {}).get(options["group"], [])
         if not names:
             raise Failure(
@@ -87,9 +87,14 @@ class ActionModule(ActionBase):
         for name in names:
             if name not in task_vars["hostvars"]:
                 raise Failure(f"Failed to find account {name}: the inventory has no such host. Correct 'accounts'.")
-            variables: Mapping[str, Any] = task_vars["hostvars"][name]
-            found[name] = {key: variables[key] for key in wanted if key in variables}
+            found[name] = self._variables(name, wanted, task_vars["hostvars"])
         return found
+
+    def _variables(self, host: str, wanted: tuple[str, ...], hostvars: Any) -> dict[str, Any]:
+        # hostvars[host][key] would not let a value refer to hostvars in turn, as an account's peers do.
+        raw: Mapping[str, Any] = {**hostvars.raw_get(host), "hostvars": hostvars}
+        templar = self._templar.copy_with_new_env(available_variables=raw)
+        return {key: templar.template(raw[key]) for key in wanted if key in raw}
 
     @staticmethod
     def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Any) -> Engine:
@@ -103,6 +108,7 @@ class ActionModule(ActionBase):
             secret_key=options["secret_key"] or "",
             session_token=options["session_token"] or "",
             endpoint_url=options["endpoint_url"] or os.environ.get("AWS_ENDPOINT_URL", ""),
+            credentials_file=options["credentials_file"] or "",
             ca_bundle=options["aws_ca_bundle"] or "",
             validate_certs=options["validate_certs"],
         )

@@ -27,6 +27,9 @@ options:
   endpoint_url:
     description: Endpoint to talk to instead of AWS. The environment variable E(AWS_ENDPOINT_URL) says the same.
     type: str
+  credentials_file:
+    description: File of profiles instead of the user's own (C(~/.aws/credentials)).
+    type: path
   aws_ca_bundle:
     description: File of certificates to trust instead of botocore's own.
     type: path

@@ -41,6 +41,7 @@ class Operator:
     secret_key: str = ""
     session_token: str = ""
     endpoint_url: str = ""
+    credentials_file: str = ""
     ca_bundle: str = ""
     validate_certs: bool = True
 
@@ -154,10 +155,14 @@ class Accounts:
     def _session(self, profile: str) -> Any:
         # Imported here: the module is also loaded where only documentation is read.
         import boto3
+        import botocore.session
 
         with self._making:
             if profile not in self._sessions:
-                self._sessions[profile] = boto3.Session(profile_name=profile or None)
+                core = botocore.session.Session(profile=profile or None)
+                if self._operator.credentials_file:
+                    core.set_config_variable("credentials_file", self._operator.credentials_file)
+                self._sessions[profile] = boto3.Session(botocore_session=core)
             return self._sessions[profile]
 
     def _common(self, account: Account) -> dict[str, Any]:

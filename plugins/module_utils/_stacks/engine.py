@@ -125,8 +125,7 @@ class Engine:
     def look(self) -> dict[str, Decision]:
         """Ask every account once, and judge."""
         needed = self._needed_accounts()
-        with ThreadPoolExecutor(max_workers=max(1, len(needed))) as pool:
-            answers = dict(zip(needed, pool.map(self._look, needed), strict=True))
+        answers = self._look_everywhere(needed)
         self._observed = {}
         for key, stack in self.stacks.items():
             found = answers.get(stack.account, {}).get(self._name(stack))
@@ -140,6 +139,20 @@ class Engine:
             if found.tags.get("twine:estate") == self.options.estate and (account, found.name) not in names
         )
         return self._decide()
+
+    def _look_everywhere(self, accounts: list[str]) -> dict[str, dict[str, Observed]]:
+        """Every account's stacks. Raises :class:`Failure` that names each account which cannot be entered."""
+        answers: dict[str, dict[str, Observed]] = {}
+        failures: list[str] = []
+        with ThreadPoolExecutor(max_workers=max(1, len(accounts))) as pool:
+            for account, job in [(account, pool.submit(self._look, account)) for account in accounts]:
+                try:
+                    answers[account] = job.result()
+                except Failure as failure:
+                    failures.append(str(failure))
+        if failures:
+            raise Failure("\n".join(failures))
+        return answers
 
     def _needed_accounts(self) -> list[str]:
         needed = {self.stacks[key].account for key in self.selected}
@@ -387,7 +400,10 @@ class Engine:
         result.calls = dict(sorted(self._calls.items()))
         result.unlisted = self._unlisted
         result.wall = round(time.monotonic() - begun, 2)
+        differ = sum(decision.verdict != "unchanged" for decision in result.decisions.values())
         changed = f"{len(result.changed)} changed" if result.changed else "nothing changed"
+        if differ and not result.changed:
+            changed += f", {differ} would"
         self._emit(
             f"estate    {self.options.estate}: {len(self.selected)} stacks, {changed}, "
             f"{sum(self._calls.values())} calls, {duration(result.wall)}"
@@ -408,7 +424,8 @@ def describe(decision: Decision, plan: list[str] | None, template: Template) -> 
     if decision.verdict in ("create", "recreate"):
         lines[0] += f", {len(template.resources)} resources"
     if decision.unknown:
-        lines[0] += f"; not known yet: {', '.join(decision.unknown)} (from {', '.join(decision.waits_for)})"
+        names = ", ".join(decision.unknown[:4]) + (", …" if len(decision.unknown) > 4 else "")
+        lines[0] += f"; {len(decision.unknown)} values not known yet ({names}), they come from {', '.join(decision.waits_for)}"
     elif decision.waits_for:
         lines[0] += f"; again after {', '.join(decision.waits_for)}, whose outputs may change"
     if plan and decision.verdict == "update":

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from .._aws.errors import Failure
 
-_NAME = re.compile(r"^[a-zA-Z][a-zA-Z0-9_-]*$")
+_NAME = re.compile(r"^[a-zA-Z][a-zA-Z0-9-]*$")
 _REFERENCE = re.compile(r"^(?:(?P<account>[A-Za-z0-9_-]+)/)?(?P<stack>[A-Za-z0-9_-]+)\.(?P<output>[A-Za-z0-9]+)$")
 _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 
@@ -212,7 +212,7 @@ def _parse_one(account: str, item: object, where: str, problems: list[str]) -> S
         return None
     name = item.get("name")
     if not isinstance(name, str) or not _NAME.match(name):
-        reader.wrong(f"'name' is {name!r}", "Give letters, digits, _ and -, beginning with a letter")
+        reader.wrong(f"'name' is {name!r}", "Give letters, digits and -, beginning with a letter")
         return None
     reader.where = f"{where} ({name})"
     for key in item:
