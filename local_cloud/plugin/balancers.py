@@ -69,7 +69,7 @@ def wait_until(done: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def _listeners(arn: str) -> list[haproxy.Listener]:
-    def place(rule: Record) -> float:
+    def place(rule: Mapping[str, Any]) -> float:
         return float("inf") if rule["Priority"] == "default" else int(rule["Priority"])
 
     found = []
@@ -233,10 +233,10 @@ def _sync_group(balancer: Balancer, arn: str) -> Iterator[str]:
     health = targets.Health(group["HealthCheckIntervalSeconds"], group["HealthCheckTimeoutSeconds"], group["UnhealthyThresholdCount"])
     wanted = {(t["Id"], port_of(group, t)): address for t in alb._targets.get(arn, []) if (address := address_of(t))}
     kept: list[Target] = []
-    for target in balancer.targets.get(arn, []):
-        server = f"{haproxy.backend(arn)}/s{target.slot}"
+    for before in balancer.targets.get(arn, []):
+        target, server = before, f"{haproxy.backend(arn)}/s{before.slot}"
         if (target.id, target.port) not in wanted and target.state != "draining":
-            target, commands = targets.drain(server, target, now, _delay(arn))
+            target, commands = targets.drain(server, before, now, _delay(arn))
             yield from commands
         seen = balancer.seen.get((haproxy.backend(arn), f"s{target.slot}"), Counters())
         if (arn, target.id) in balancer.orphans:
@@ -368,7 +368,11 @@ def _measure_group(balancer: Balancer, arn: str, place: Mapping[str, str]) -> No
         # Requests are not sped up: the count of a short metric minute stands for a whole one, as scaling targets are written.
         rate = counted.requests * settings.CLOCK_FACTOR / healthy
         metrics.put(NAMESPACE, "RequestCountPerTarget", rate, "Count", dimensions)
-    busy = [balancer.seen[key] for key in balancer.seen if key[0] == name and key[1].startswith("s") and balancer.seen[key].sessions + balancer.seen[key].requests]
+    busy = [
+        balancer.seen[key]
+        for key in balancer.seen
+        if key[0] == name and key[1].startswith("s") and balancer.seen[key].sessions + balancer.seen[key].requests
+    ]
     if counted.requests and busy:
         weight = sum(counters.requests for counters in busy)
         mean = sum(counters.response_ms * counters.requests for counters in busy) / weight / 1000

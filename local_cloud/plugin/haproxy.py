@@ -27,6 +27,8 @@ GROUP_DEFAULTS = {
 
 @dataclass(frozen=True)
 class Listener:
+    """A port and what happens to the requests that come to it."""
+
     port: int
     rules: Sequence[Record]  # by priority, the default rule last
 
@@ -199,12 +201,12 @@ def _backend(group: Group) -> list[str]:
         f"check{check_port} inter {record['HealthCheckIntervalSeconds']}s"
         f" rise {record['HealthyThresholdCount']} fall {record['UnhealthyThresholdCount']}"
     )
+    headers = f"hdr Host {backend(record['TargetGroupArn'])} hdr User-Agent ELB-HealthChecker/2.0 hdr Connection close"
     lines = [
         f"backend {backend(record['TargetGroupArn'])}",
         f"    balance {balance}",
         "    option httpchk",
-        f"    http-check send meth GET uri {record['HealthCheckPath']} ver HTTP/1.1 hdr Host {backend(record['TargetGroupArn'])}"
-        " hdr User-Agent ELB-HealthChecker/2.0 hdr Connection close",
+        f"    http-check send meth GET uri {record['HealthCheckPath']} ver HTTP/1.1 {headers}",
         f"    http-check expect status {record['Matcher']['HttpCode']}",
         f"    timeout check {record['HealthCheckTimeoutSeconds']}s",
         f"    default-server {options}",

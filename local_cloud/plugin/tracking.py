@@ -18,6 +18,8 @@ METRICS = ("ALBRequestCountPerTarget", "ASGAverageCPUUtilization")
 
 @dataclass(frozen=True)
 class Policy:
+    """A target tracking policy: what its metric should be, and whether it may take machines away."""
+
     name: str
     target: float
     scale_in: bool = True
@@ -35,6 +37,8 @@ class Reading:
 
 @dataclass(frozen=True)
 class Decision:
+    """The desired capacity, and which policy's alarm moved it; nothing when nothing did."""
+
     desired: int
     policy: str = ""
     cause: str = ""
@@ -59,9 +63,7 @@ def wanted(policy: Policy, reading: Reading) -> int | None:
     return math.ceil(round(reading.machines * reading.value / policy.target, 6))
 
 
-def decide(
-    desired: int, minimum: int, maximum: int, warming: int, policies: Sequence[Policy], readings: Mapping[str, Reading]
-) -> Decision:
+def decide(desired: int, minimum: int, maximum: int, warming: int, policies: Sequence[Policy], readings: Mapping[str, Reading]) -> Decision:
     """The group's next desired capacity. `warming` is the number of machines still in their warm-up."""
     proposals = [(policy, readings[policy.name], wanted(policy, readings[policy.name])) for policy in policies]
     out = [(capacity, policy) for policy, reading, capacity in proposals if reading.high and capacity and capacity > desired]

@@ -29,7 +29,7 @@ def name(text: str) -> str:
 def initialise(spec: dict[str, str]) -> None:
     """RDS's layout: the superuser is `rdsadmin` and stays inside, the master user owns its database and may create more."""
     subprocess.run(["rm", "-rf", NEW], check=True)
-    arguments = ["--username=rdsadmin", "--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"]
+    arguments: list[str | Path] = ["--username=rdsadmin", "--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"]
     subprocess.run([BIN / "initdb", f"--pgdata={NEW}", *arguments], check=True)
     key, certificate = str(NEW / "server.key"), str(NEW / "server.crt")
     request = ["openssl", "req", "-new", "-x509", "-nodes", "-days", "3650", "-subj", "/CN=rds", "-keyout", key, "-out", certificate]
@@ -42,7 +42,7 @@ def initialise(spec: dict[str, str]) -> None:
     ]
     if spec["database"] != "postgres":
         statements.append(f"CREATE DATABASE {database} OWNER {user}")
-    single = [BIN / "postgres", "--single", "-D", NEW, "postgres"]
+    single: list[str | Path] = [BIN / "postgres", "--single", "-D", NEW, "postgres"]
     done = subprocess.run(single, input="\n".join(statements) + "\n", text=True, capture_output=True, check=False)
     if done.returncode or "ERROR:" in done.stderr:  # a failed statement does not end the single-user server
         sys.exit(f"Failed to create the master user and database: {done.stderr.strip()}")
@@ -51,9 +51,7 @@ def initialise(spec: dict[str, str]) -> None:
 
 def configure(settings: dict[str, str], force_ssl: bool) -> None:
     host = "hostssl" if force_ssl else "host"
-    (DATA / "pg_hba.conf").write_text(
-        f"local all rdsadmin peer map=admin\n{host} all rdsadmin all reject\n{host} all all all scram-sha-256\n"
-    )
+    (DATA / "pg_hba.conf").write_text(f"local all rdsadmin peer map=admin\n{host} all rdsadmin all reject\n{host} all all all scram-sha-256\n")
     (DATA / "pg_ident.conf").write_text("admin postgres rdsadmin\nadmin root rdsadmin\n")
     lines = [f"{key} = {literal(value)}" for key, value in sorted(settings.items())]
     (DATA / "postgresql.auto.conf").write_text("\n".join(lines) + "\n")
