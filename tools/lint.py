@@ -79,29 +79,29 @@ def _templates(names: list[str]) -> list[list[str]]:
 
 
 LINTERS = (
-    Linter("sanity", lambda _: True, lambda _: [_python("-m", "tools.sanity")], 100),
-    Linter("galaxy-importer", lambda _: True, lambda _: [_python("-m", "tools.collection", "import")], 40),
+    Linter("sanity", lambda _names: True, lambda _names: [_python("-m", "tools.sanity")], 100),
+    Linter("galaxy-importer", lambda _names: True, lambda _names: [_python("-m", "tools.collection", "import")], 40),
     Linter(
         "ansible-lint",
         lambda name: name.endswith((".yml", ".yaml", ".j2")) or name.startswith(("plugins/", "roles/")) or name == ".ansible-lint",
-        lambda _: [_script("ansible-lint", "--offline", "--profile", "production", "--strict", "-q")],
+        lambda _names: [_script("ansible-lint", "--offline", "--profile", "production", "--strict", "-q")],
         30,
         {"ANSIBLE_COLLECTIONS_PATH": str(SCRIPTS.parent)},
     ),
     Linter(
         "antsibull-docs",
         lambda name: name.startswith(("plugins/", "meta/", "docs/docsite")) or name.endswith("argument_specs.yml") or name == "galaxy.yml",
-        lambda _: [_python("-m", "tools.collection", "docs")],
+        lambda _names: [_python("-m", "tools.collection", "docs")],
         20,
     ),
     Linter("mypy", _ends(".py", "pyproject.toml"), _mypy, 10),
     Linter("cfn-lint", _in("cloudformation/"), _templates, 10),
-    Linter("ruff", _ends(".py", "pyproject.toml"), lambda _: [_script("ruff", "check", "--quiet", "--output-format", "concise", ".")], 1),
-    Linter("yamllint", _ends(".yml", ".yaml", ".yamllint"), lambda _: [_script("yamllint", "--strict", ".")], 2),
+    Linter("ruff", _ends(".py", "pyproject.toml"), lambda _names: [_script("ruff", "check", "--quiet", "--output-format", "concise", ".")], 1),
+    Linter("yamllint", _ends(".yml", ".yaml", ".yamllint"), lambda _names: [_script("yamllint", "--strict", ".")], 2),
     Linter(
         "changelog",
         lambda name: name.startswith("changelogs/") or name == "galaxy.yml",
-        lambda _: [_script("antsibull-changelog", "lint")],
+        lambda _names: [_script("antsibull-changelog", "lint")],
         2,
     ),
 )

@@ -35,18 +35,20 @@ def parts() -> list[Part]:
 
     def compiled(ensure: Callable[[Callable[[str], None]], str]) -> Callable[[Part], str]:
         def make(part: Part) -> str:
+            part.doing = "waits for the compiler"
             with compiler:
+                part.doing = ""
                 return ensure(lambda doing: setattr(part, "doing", doing))
 
         return make
 
     return [
-        Part("preflight", (), 1, lambda _: preflight.ensure()),
+        Part("preflight", (), 1, lambda _part: preflight.ensure()),
         Part("packer", ("preflight",), 200, compiled(packer.ensure)),
-        Part("docker", ("preflight",), 30, lambda _: docker_engine.ensure()),
-        Part("venv", ("preflight",), 25, lambda _: python_env.ensure()),
-        Part("base image", ("docker",), 45, lambda _: base_image.ensure()),
-        Part("emulator", ("venv", "base image"), 10, lambda _: emulator.ensure()),
+        Part("docker", ("preflight",), 30, lambda _part: docker_engine.ensure()),
+        Part("venv", ("preflight",), 25, lambda _part: python_env.ensure()),
+        Part("base image", ("docker",), 45, lambda _part: base_image.ensure()),
+        Part("emulator", ("venv", "base image"), 10, lambda _part: emulator.ensure()),
         Part("aptly", ("base image",), 120, compiled(aptly.ensure)),
     ]
 
@@ -66,7 +68,7 @@ def run(plan: list[Part], say: Callable[[str], None]) -> bool:
                 running[pool.submit(_make, part)] = part
             if not running:
                 break
-            finished, _ = wait(running, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
+            finished, _still = wait(running, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
             for future in finished:
                 part = running.pop(future)
                 done.add(part.name)

@@ -30,12 +30,14 @@ def fingerprint(names: Iterable[str], root: Path = checkout.ROOT) -> str:
     return sha.hexdigest()
 
 
-def copy(target: Path, keep: Callable[[str], bool] = lambda _: True) -> Path:
+def copy(target: Path, keep: Callable[[str], bool] = lambda _name: True) -> Path:
     """Make target/ansible_collections/twine/platform equal to the checkout's files, and return that folder."""
     folder = target / "ansible_collections" / "twine" / "platform"
     wanted = [name for name in files() if keep(name)]
     for path in sorted(folder.rglob("*"), reverse=True):
         name = path.relative_to(folder).as_posix()
+        if name.split("/")[0] == ".git":
+            continue
         if path.is_dir():
             if not any(path.iterdir()):
                 path.rmdir()

@@ -1,0 +1,84 @@
+# The front door. `make help` is the map; what a target does stands in the tool or playbook that it calls.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help setup demo down test lint unit test-application molecule scenarios collection packages repository publish bake plan deploy release bench clean
+
+PYTHON := .venv/bin/python
+IMAGES ?= twine elasticsearch bastion
+
+# What setup installed comes first on PATH, so that playbooks and people run the same tools.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/build/tools/bin:$(PATH)
+export PACKER_PLUGIN_PATH := $(CURDIR)/build/tools/packer_plugins
+export CHECKPOINT_DISABLE := 1
+export MAKE
+
+playbook = ansible-playbook -i inventories/local playbooks/$(1).yml $(2)
+cloud = $(PYTHON) -m local_cloud up && . build/local_cloud/env
+
+##@ Begin
+help: ## list every target
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+
+setup: ## install pinned tools into .venv and build/, Docker if missing, the base image (5 min once, then 1 s)
+	@if [ -x $(PYTHON) ] && $(PYTHON) -c '' 2>/dev/null; then $(PYTHON) -m tools.setup; else python=$$(tools/find_python) && "$$python" -m tools.setup; fi
+
+demo: setup ## tell the whole story: package, repository, image, four accounts, serving, scaling, rolling out
+	@$(PYTHON) -m demo
+
+down: ## remove every container, network and volume of this checkout (images stay)
+	@if command -v docker >/dev/null; then python=$$(tools/find_python) && "$$python" -m tools.remove; fi
+
+##@ Check
+test: setup ## run lint, unit, molecule and scenarios; print each part's time
+	@$(PYTHON) -m tools.suite lint unit molecule scenarios
+
+lint: setup ## run every linter side by side (make lint-ruff runs one)
+	@$(PYTHON) -m tools.lint
+
+lint-%: setup
+	@$(PYTHON) -m tools.lint --again $*
+
+unit: setup ## run unit tests, the tests of conventions and the application's own tests
+	@$(PYTHON) -m pytest tests/unit tests/conventions -n 2 -q
+	@packages/twine/tests/run
+
+test-application: setup ## run the application's own tests
+	@packages/twine/tests/run
+
+molecule: setup ## converge and verify every role in Docker
+	@$(PYTHON) -m tools.scenarios
+
+scenarios: setup ## make things go wrong on the local estate, and see that users do not notice
+	@$(PYTHON) -m pytest tests/scenarios -q
+
+collection: setup ## build the collection's archive into build/dist
+	@$(PYTHON) -m tools.collection build
+
+##@ The way, step by step, on the local estate
+packages: setup ## build the Debian packages into build/packages
+	@$(call playbook,build_packages)
+
+repository: setup ## converge the package repository's machine
+	@$(call playbook,repository)
+
+publish: setup ## publish what was built as a signed, immutable snapshot
+	@$(call playbook,publish_packages)
+
+bake: setup ## bake the images (IMAGES="twine bastion" for some)
+	@for image in $(IMAGES); do $(call playbook,bake_image,-e image=$$image); done
+
+release: setup ## name what was built, published and baked as one release
+	@$(call playbook,release)
+
+plan: setup ## say what a deploy would change in the four accounts
+	@$(cloud) && $(call playbook,plan)
+
+deploy: setup ## deploy the release to the four accounts
+	@$(cloud) && $(call playbook,deploy)
+
+##@ Clean up
+clean: ## remove what `down` does, the checkout's images, and build/ (tools are made again)
+	@python=$$(tools/find_python) && "$$python" -m tools.remove --images
+	@rm -rf build .venv

@@ -1,0 +1,105 @@
+"""What is not to be found in the tree, and what commands in docs and the Makefile must find."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.conventions import tree
+
+LARGEST = 1_000_000
+YAML = (".yml", ".yaml")
+PLAYS = ("roles", "playbooks", "molecule", "inventories")
+# Written so that this file does not hold its own words.
+LEFT_FOR_LATER = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+SWITCHED_OFF = re.compile(r"#\s*(no" + r"qa|type:\s*ig" + r"nore|pylint:\s*dis" + r"able|no" + r"sec|yamllint\s+dis" + r"able)|skip_ansible" + r"_lint")
+IN_PLAYS = {
+    "a bare mode; quote it": re.compile(r"^\s*(mode|directory_mode):\s*0?\d{3,4}\s*(#.*)?$"),
+    "state: latest; name a version or a snapshot": re.compile(r"^\s*state:\s*['\"]?latest\b"),
+    "shell; use a module or a command with argv": re.compile(r"^\s*(-\s+)?ansible\.builtin\.shell:|^\s*-\s+shell:"),
+    "with_items; use loop": re.compile(r"^\s*with_\w+:"),
+    "apt_key or apt_repository; use deb822_repository": re.compile(r"^\s*(-\s+)?(ansible\.builtin\.)?apt_(key|repository):"),
+    "ignore_errors; say what may fail with failed_when": re.compile(r"^\s*ignore_errors:"),
+    "a fixed pause; wait for the condition": re.compile(r"^\s*(-\s+)?(ansible\.builtin\.)?pause:"),
+    "changed_when: true; look whether it changed": re.compile(r"^\s*changed_when:\s*true\b"),
+    "failed_when: false; say what may fail": re.compile(r"^\s*failed_when:\s*false\b"),
+}
+BLOCK = re.compile(r"^```(?:sh|bash|console|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MAKE = re.compile(r"(?:^|[;&|]\s*|\s)make((?:\s+[\w./=\"%-]+)+)")
+TARGET = re.compile(r"^([a-zA-Z][\w%-]*):(?!=)", re.MULTILINE)
+IN_TREE = re.compile(r"(?<![\w./~-])((?:playbooks|inventories|tools|tests|packages|roles|local_cloud|docs)/[\w./-]*\w)")
+MODULE = re.compile(r"python3?\s+-m\s+([\w.]+)")
+INSTALLED = {"pip", "pytest", "venv"}
+
+
+def nothing_left_for_later(root: Path) -> list[str]:
+    """No reminders: what is not done is said in the docs."""
+    return [f"{name}:{number}: {found[0]}" for name, number, line in tree.lines(root) if (found := LEFT_FOR_LATER.search(line)) and name != "COPYING"]
+
+
+def no_check_is_switched_off(root: Path) -> list[str]:
+    """Linters have no ignore lists and no exceptions line by line."""
+    problems = [f"{name}:{number}: {found[0]}" for name, number, line in tree.lines(root) if (found := SWITCHED_OFF.search(line))]
+    lists = [name for name in tree.names(root) if re.fullmatch(r"tests/sanity/ignore-.*\.txt|\.ansible-lint-ignore|\.config/ansible-lint-ignore\.txt", name)]
+    return problems + [f"{name}: an ignore list" for name in lists]
+
+
+def plays_keep_to_modules(root: Path) -> list[str]:
+    """In roles and playbooks: quoted modes, named versions, modules instead of shell, conditions instead of pauses."""
+    return [
+        f"{name}:{number}: {what}"
+        for name, number, line in tree.lines(root, *PLAYS, suffixes=YAML)
+        for what, pattern in IN_PLAYS.items()
+        if pattern.search(line)
+    ]
+
+
+def playbooks_are_found_by_name(root: Path) -> list[str]:
+    """ansible-playbook twine.platform.NAME finds only flat names with underscores; group_vars there would overrule a user's inventory."""
+    return [
+        f"{name}: not found by its full name" if name.endswith(YAML) else f"{name}: not a playbook"
+        for name in tree.names(root, "playbooks")
+        if not re.fullmatch(r"playbooks/[a-z][a-z0-9_]*\.yml", name)
+    ]
+
+
+def files_are_small(root: Path) -> list[str]:
+    """What is large is downloaded by digest or made, not kept."""
+    return [f"{name}: {size} bytes" for name in tree.names(root) if (size := (root / name).stat().st_size) > LARGEST]
+
+
+def commands_in_docs_exist(root: Path) -> list[str]:
+    """Every make target, file and module that a sh block names is there."""
+    targets = _targets(root)
+    problems = []
+    for name in tree.names(root, suffixes=(".md",)):
+        for block in BLOCK.findall((root / name).read_text()):
+            problems += [f"{name}: {problem}" for line in block.splitlines() for problem in _missing(root, line, targets)]
+    return problems
+
+
+def make_targets_have_their_machinery(root: Path) -> list[str]:
+    """A target exists only when the playbook, module or file that it calls does."""
+    path = root / "Makefile"
+    text = path.read_text() if path.is_file() else ""
+    called = re.findall(r"\$\(call playbook,(\w+)", text)
+    problems = [f"Makefile: no playbooks/{name}.yml" for name in called if not (root / "playbooks" / f"{name}.yml").is_file()]
+    recipes = "\n".join(line for line in text.splitlines() if line.startswith("\t")).replace("$(PYTHON)", "python").replace("$$python", "python")
+    return problems + [f"Makefile: {problem}" for line in recipes.replace('"', "").splitlines() for problem in _missing(root, line, _targets(root))]
+
+
+def _targets(root: Path) -> set[str]:
+    path = root / "Makefile"
+    return set(TARGET.findall(path.read_text())) if path.is_file() else set()
+
+
+def _missing(root: Path, line: str, targets: set[str]) -> list[str]:
+    patterns = [re.compile(re.escape(target).replace("%", ".+")) for target in targets]
+    wanted = [word for call in MAKE.findall(line.split("#")[0]) for word in call.split() if "=" not in word and not word.startswith("-")]
+    problems = [f"no target {word} in Makefile" for word in wanted if not any(pattern.fullmatch(word) for pattern in patterns)]
+    problems += [f"no {path}" for path in IN_TREE.findall(line) if not (root / path).exists()]
+    for module in MODULE.findall(line):
+        place = root.joinpath(*module.split("."))
+        if module not in INSTALLED and not place.with_suffix(".py").is_file() and not (place / "__main__.py").is_file():
+            problems.append(f"no module {module}")
+    return problems
