@@ -74,9 +74,9 @@ def _listeners(arn: str) -> list[haproxy.Listener]:
 
     found = []
     for listener in alb._listeners.values():
-        if listener["LoadBalancerArn"] == arn and listener["Protocol"] == "HTTP":
+        if listener["LoadBalancerArn"] == arn:
             rules = [rule for rule in alb._rules.values() if rule["ListenerArn"] == listener["ListenerArn"]]
-            found.append(haproxy.Listener(listener["Port"], sorted(rules, key=place)))
+            found.append(haproxy.Listener(listener["Port"], sorted(rules, key=place), listener["Protocol"]))
     return sorted(found, key=lambda listener: listener.port)
 
 
@@ -106,21 +106,21 @@ def port_of(group: Record, target: Record) -> int:
 
 
 def _create(record: Record) -> Balancer:
-    """Start HAProxy in the balancer's first subnet, published on the first free port of this checkout's range."""
+    """Start HAProxy in the balancer's first subnet; one that faces the internet is published on the first free port."""
     place = fabric.place(record["Subnets"][0])
     container = f"{settings.PREFIX}-lb-{emulator.account()[0]}-{record['LoadBalancerName']}"
-    engine.remove(container)
     taken = {balancer.port for balancer in _balancers.values()}
-    for port in range(settings.PORT_BASE + FIRST_PORT, settings.PORT_BASE + FIRST_PORT + PORTS):
-        if port in taken:
-            continue
+    first = settings.PORT_BASE + FIRST_PORT
+    ports = [port for port in range(first, first + PORTS) if port not in taken] if record["Scheme"] == "internet-facing" else [0]
+    for port in ports:
+        engine.remove(container)
         engine.create_container(
             container,
             settings.image("balancer"),
             network=place.network,
             ip=place.address,
             aliases=[record["DNSName"]],
-            publish={80: port},
+            publish={80: port} if port else {},
             cpu_shares=4096,
             labels={settings.LABEL_ROLE: "balancer", settings.LABEL_ACCOUNT: emulator.account()},
         )
@@ -129,12 +129,14 @@ def _create(record: Record) -> Balancer:
             _run(made, record)
             return made
         except engine.EngineError as error:
+            if port and ("port is already allocated" in str(error) or "address already in use" in str(error)):
+                continue
             engine.remove(container)
-            if "port is already allocated" not in str(error) and "address already in use" not in str(error):
-                fabric.release(place)
-                raise
+            fabric.release(place)
+            raise
+    engine.remove(container)
     fabric.release(place)
-    raise engine.EngineError(f"Failed to publish {record['LoadBalancerName']}: no free port from {settings.PORT_BASE + FIRST_PORT} on", 500)
+    raise engine.EngineError(f"Failed to publish {record['LoadBalancerName']}: no free port from {first} on", 500)
 
 
 def _run(balancer: Balancer, record: Record) -> None:
@@ -303,7 +305,7 @@ def deregister(group_arn: str, instance_id: str) -> None:
 
 def addresses() -> dict[str, str]:
     names = {number: name for name, number in settings.ACCOUNTS.items()}
-    return {f"{names[b.account]}/{b.name}": f"http://127.0.0.1:{b.port}" for b in _balancers.values() if b.pid}
+    return {f"{names[b.account]}/{b.name}": f"http://127.0.0.1:{b.port}" for b in _balancers.values() if b.pid and b.port}
 
 
 def present(arn: str) -> bool:
@@ -335,6 +337,8 @@ def _total(balancer: Balancer, chosen: Callable[[str, str], bool]) -> Counters:
 
 def _measure(seconds: float) -> None:
     for balancer in [b for b in _balancers.values() if b.account == emulator.account() and b.pid]:
+        if alb._lbs.get(balancer.arn, {}).get("Type") == "network":
+            continue
         place = {"LoadBalancer": balancer.arn.split(":loadbalancer/")[-1]}
         fronts = _total(balancer, lambda proxy, server: server == "FRONTEND")
         behind = _total(balancer, lambda proxy, server: proxy.startswith("tg-") and server.startswith("s"))

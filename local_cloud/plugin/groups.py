@@ -292,17 +292,35 @@ def _check(group: Record, item: Record) -> None:
         failed = "ELB system health check failure"
     if failed and not suspended(group, "HealthCheck"):
         item["HealthStatus"] = "Unhealthy"
-    if item["HealthStatus"] == "Unhealthy" and not suspended(group, "ReplaceUnhealthy"):
+    waits = _maintained(group) and record is not None and record["State"]["Name"] == "running"
+    if item["HealthStatus"] == "Unhealthy" and not waits and not suspended(group, "ReplaceUnhealthy"):
         leave(group, item, f"At {timestamp()} an instance was taken out of service in response to an {failed or 'user health-check'}.")
+
+
+def _maintained(group: Record) -> bool:
+    """Whether a running machine that is found ill stays until another has taken its place."""
+    return int(group.get("InstanceMaintenancePolicy", {}).get("MaxHealthyPercentage", -1)) > 100
+
+
+def _replace_unhealthy(group: Record) -> fleet.Step:
+    """What the group's instance maintenance policy asks for when members are ill."""
+    if not _maintained(group) or suspended(group, "ReplaceUnhealthy"):
+        return fleet.Step()
+    policy = group["InstanceMaintenancePolicy"]
+    ill = {item["InstanceId"] for item in staying(group) if item["HealthStatus"] == "Unhealthy"}
+    limits = fleet.Preferences(int(policy["MinHealthyPercentage"]), int(policy["MaxHealthyPercentage"]))
+    return fleet.refresh(group["DesiredCapacity"], [machine(group, item) for item in staying(group)], ill, limits, len(ill))
 
 
 def _keep_number(group: Record) -> None:
     """Launch or end until the group has its desired capacity, and what a refresh wants beyond it."""
-    step = next_step(group)
+    step, reason = next_step(group), "an instance refresh"
+    if not step.extra and not step.end:
+        step, reason = _replace_unhealthy(group), "an ELB system health check failure"
     now = timestamp()
     for item in staying(group):
         if item["InstanceId"] in step.end:
-            leave(group, item, f"At {now} an instance was taken out of service in response to an instance refresh.")
+            leave(group, item, f"At {now} an instance was taken out of service in response to {reason}.")
     present = staying(group)
     goal = group["DesiredCapacity"] + step.extra
     if len(present) < goal and not suspended(group, "Launch") and time.monotonic() >= group.get("_not_before", 0):

@@ -1,4 +1,4 @@
-"""HAProxy as an Application Load Balancer: its configuration from ELBv2 records, its answers as facts. Pure but for `ask`.
+"""HAProxy as an Application (or Network) Load Balancer: its configuration from ELBv2 records, its answers as facts. Pure but for `ask`.
 
 Records are the emulator's (dicts with the API's member names). Targets never appear in the configuration but for those
 that serve during a reload: each target group has SLOTS servers, filled and emptied through the runtime API.
@@ -17,6 +17,14 @@ Record = Mapping[str, Any]
 SLOTS = 40
 SOCKET = "/run/haproxy.sock"
 CONDITIONS = ("path-pattern", "host-header", "http-header", "http-request-method", "source-ip")
+BALANCER_ATTRIBUTES = (
+    "idle_timeout.timeout_seconds",
+    "deletion_protection.enabled",
+    "load_balancing.cross_zone.enabled",
+    # HAProxy answers 400 to a request with such a header; ALB drops the header.
+    "routing.http.drop_invalid_header_fields.enabled",
+)
+NETWORK_IDLE_SECONDS = 350
 GROUP_DEFAULTS = {
     "deregistration_delay.timeout_seconds": "300",
     "stickiness.enabled": "false",
@@ -31,6 +39,7 @@ class Listener:
 
     port: int
     rules: Sequence[Record]  # by priority, the default rule last
+    protocol: str = "HTTP"
 
 
 @dataclass(frozen=True)
@@ -54,10 +63,18 @@ def backend(group_arn: str) -> str:
 # --- what cannot be done -------------------------------------------------------------------------------------------
 
 
+def refused_balancer(given: Mapping[str, str]) -> str | None:
+    """Why a load balancer's attributes cannot be had here, or None: those that are known, and those that change nothing."""
+    for key, value in given.items():
+        if key not in BALANCER_ATTRIBUTES and value not in ("false", ""):
+            return f"the load balancer attribute {key} is not to be had here"
+    return None
+
+
 def refused_listener(protocol: str, rules: Sequence[Record]) -> str | None:
     """Why a listener cannot be had here, or None."""
-    if protocol != "HTTP":
-        return f"the local cloud's load balancers speak HTTP, not {protocol}: leave the certificate away here"
+    if protocol not in ("HTTP", "TCP"):
+        return f"the local cloud's load balancers speak HTTP and TCP, not {protocol}: leave the certificate away here"
     for rule in rules:
         for condition in rule.get("Conditions", []):
             if condition.get("Field") not in CONDITIONS:
@@ -72,8 +89,8 @@ def refused_listener(protocol: str, rules: Sequence[Record]) -> str | None:
 
 def refused_group(group: Record, given: Mapping[str, str]) -> str | None:
     """Why a target group cannot be had here, or None."""
-    if group.get("Protocol", "HTTP") != "HTTP" or group.get("HealthCheckProtocol", "HTTP") != "HTTP":
-        return "targets are spoken to by HTTP here"
+    if group.get("Protocol", "HTTP") not in ("HTTP", "TCP") or group.get("HealthCheckProtocol", "HTTP") not in ("HTTP", "TCP"):
+        return "targets are spoken to by HTTP or TCP here"
     if group.get("TargetType", "instance") not in ("instance", "ip"):
         return f"the target type {group['TargetType']} is not to be had here, only instance and ip"
     for key, value in {**GROUP_DEFAULTS, **given}.items():
@@ -120,6 +137,10 @@ def render(balancer_attributes: Mapping[str, str], listeners: Sequence[Listener]
 
 
 def _frontend(listener: Listener) -> list[str]:
+    if listener.protocol == "TCP":
+        target = backend(_forward(listener.rules[-1]["Actions"][0]))
+        timeout = f"    timeout client {NETWORK_IDLE_SECONDS}s"
+        return [f"frontend listener-{listener.port}", "    mode tcp", timeout, f"    bind :{listener.port}", f"    default_backend {target}"]
     lines = [
         f"frontend listener-{listener.port}",
         f"    bind :{listener.port}",
@@ -201,13 +222,15 @@ def _backend(group: Group) -> list[str]:
         f"check{check_port} inter {record['HealthCheckIntervalSeconds']}s"
         f" rise {record['HealthyThresholdCount']} fall {record['UnhealthyThresholdCount']}"
     )
+    by_http = record["HealthCheckProtocol"] == "HTTP"
     headers = f"hdr Host {backend(record['TargetGroupArn'])} hdr User-Agent ELB-HealthChecker/2.0 hdr Connection close"
     lines = [
         f"backend {backend(record['TargetGroupArn'])}",
         f"    balance {balance}",
-        "    option httpchk",
-        f"    http-check send meth GET uri {record['HealthCheckPath']} ver HTTP/1.1 {headers}",
-        f"    http-check expect status {record['Matcher']['HttpCode']}",
+        *(["    mode tcp", f"    timeout server {NETWORK_IDLE_SECONDS}s"] if record["Protocol"] == "TCP" else []),
+        "    option httpchk" if by_http else "    option tcp-check",
+        *([f"    http-check send meth GET uri {record['HealthCheckPath']} ver HTTP/1.1 {headers}"] if by_http else []),
+        *([f"    http-check expect status {record['Matcher']['HttpCode']}"] if by_http else []),
         f"    timeout check {record['HealthCheckTimeoutSeconds']}s",
         f"    default-server {options}",
     ]

@@ -25,9 +25,10 @@ def _refuse(why: str | None) -> None:
 
 def _complete(record: Record) -> None:
     """What the emulator leaves open in a new balancer's record: where it is, and that it does not run yet."""
-    if record["Type"] != "application":
+    why = haproxy.refused_balancer(haproxy.attributes(alb._lb_attrs.get(record["LoadBalancerArn"], [])))
+    if record["Type"] not in ("application", "network") or why:
         alb._lbs.pop(record["LoadBalancerArn"], None)
-        _refuse(f"a {record['Type']} load balancer is not to be had here, only application")
+        _refuse(why or f"a {record['Type']} load balancer is not to be had here")
     subnets = [ec2._subnets.get(subnet) for subnet in record["Subnets"]]
     if not subnets or not all(subnets):
         alb._lbs.pop(record["LoadBalancerArn"], None)

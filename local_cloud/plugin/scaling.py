@@ -66,6 +66,8 @@ def complete(group: Record, given: Mapping[str, Any]) -> None:
     group["NewInstancesProtectedFromScaleIn"] = str(group["NewInstancesProtectedFromScaleIn"]).lower() == "true"
     if "DefaultInstanceWarmup" in given:
         group["DefaultInstanceWarmup"] = int(given["DefaultInstanceWarmup"])
+    if "InstanceMaintenancePolicy" in given:
+        group["InstanceMaintenancePolicy"] = given["InstanceMaintenancePolicy"]
     check_sizes(group)
     groups.wake()
 
@@ -131,6 +133,7 @@ _GROUP = (
     *("AutoScalingGroupName", "AutoScalingGroupARN", "LaunchTemplate", "MinSize", "MaxSize", "DesiredCapacity", "DefaultCooldown"),
     *("AvailabilityZones", "TargetGroupARNs", "HealthCheckType", "HealthCheckGracePeriod", "CreatedTime", "VPCZoneIdentifier", "Status"),
     *("Tags", "TerminationPolicies", "NewInstancesProtectedFromScaleIn", "ServiceLinkedRoleARN", "DefaultInstanceWarmup"),
+    "InstanceMaintenancePolicy",
 )
 
 
@@ -318,6 +321,10 @@ def _measure(seconds: float) -> None:
     """Processor use of every machine; the group's mean leaves out machines that warm up."""
     for name, group in autoscaling._asgs.items():
         policies = [policy for policy in autoscaling._policies.values() if policy["AutoScalingGroupName"] == name]
+        sizes = {"GroupDesiredCapacity": group["DesiredCapacity"], "GroupTotalInstances": len(_visible(group))}
+        sizes["GroupInServiceInstances"] = sum(item["LifecycleState"] == "InService" for item in group["Instances"])
+        for metric, value in sizes.items():
+            metrics.put("AWS/AutoScaling", metric, value, "None", {"AutoScalingGroupName": name})
         cold = {item["InstanceId"] for item in groups.warming(group, _warmup(group, policies))}
         for item in _visible(group):
             quota = float(instances.TYPES[item["InstanceType"]]["cpus"])
