@@ -1,0 +1,3 @@
+# The only way in.
+role           = "bastion"
+root_gigabytes = 4

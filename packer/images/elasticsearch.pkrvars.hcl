@@ -1,0 +1,3 @@
+# A search node. Its data lies on a volume of its own.
+role           = "elasticsearch"
+root_gigabytes = 8

@@ -1,0 +1,3 @@
+# The application's machine.
+role           = "twine"
+root_gigabytes = 8

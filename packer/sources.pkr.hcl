@@ -1,0 +1,84 @@
+locals {
+  name = "${var.role}-${var.bake_key}"
+
+  # Lineage: from an image one finds what it was made of.
+  tags = {
+    Name             = local.name
+    "twine:role"     = var.role
+    "twine:bake-key" = var.bake_key
+    "twine:snapshot" = var.snapshot
+    "twine:source"   = "{{ .SourceAMI }}"
+  }
+}
+
+source "docker" "machine" {
+  image       = var.docker_base
+  pull        = false
+  commit      = true
+  run_command = ["-d", "-i", "-t", "--network", var.docker_network, "--label", "twine.checkout=${trimprefix(var.docker_prefix, "twine-")}", "--entrypoint=/bin/sh", "--", "{{ .Image }}"]
+  changes = [
+    "ENTRYPOINT [\"/sbin/init\"]",
+    "STOPSIGNAL SIGRTMIN+3",
+    "LABEL twine.checkout=${trimprefix(var.docker_prefix, "twine-")}",
+    "LABEL twine.role=${var.role}",
+    "LABEL twine.bake_key=${var.bake_key}",
+    "LABEL twine.snapshot=${var.snapshot}",
+  ]
+}
+
+source "amazon-ebs" "machine" {
+  region        = var.region
+  instance_type = var.instance_type
+  subnet_id     = var.subnet_id
+  ami_name      = local.name
+  imds_support  = "v2.0"
+  tags          = local.tags
+  snapshot_tags = local.tags
+  run_tags      = { Name = "packer ${local.name}", "twine:role" = "builder" }
+
+  source_ami_filter {
+    owners      = [var.source_owner]
+    most_recent = true
+    filters = {
+      name                = "debian-12-${var.architecture}-*"
+      virtualization-type = "hvm"
+      root-device-type    = "ebs"
+    }
+  }
+
+  launch_block_device_mappings {
+    device_name           = "/dev/xvda"
+    volume_type           = "gp3"
+    volume_size           = var.root_gigabytes
+    encrypted             = true
+    delete_on_termination = true
+  }
+
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+  }
+
+  # No port is opened to the world: only the address that Packer runs from may log in, with a key of this one build.
+  temporary_security_group_source_public_ip = true
+  temporary_key_pair_type                   = "ed25519"
+  ssh_username                              = "admin"
+}
+
+source "qemu" "machine" {
+  iso_url          = var.qemu_image_url
+  iso_checksum     = var.qemu_image_checksum
+  disk_image       = true
+  disk_size        = "${var.root_gigabytes}G"
+  format           = "qcow2"
+  accelerator      = var.qemu_accelerator
+  memory           = 2048
+  cpus             = 2
+  headless         = true
+  output_directory = "${path.root}/../build/images/qemu-${local.name}"
+  vm_name          = "${local.name}.qcow2"
+  ssh_username     = "admin"
+  ssh_agent_auth   = true
+  shutdown_command = "sudo systemctl poweroff"
+}
