@@ -48,7 +48,7 @@ test-application: setup ## run the application's own tests
 	@packages/twine/tests/run
 
 molecule: setup ## converge and verify every role in Docker
-	@$(PYTHON) -m tools.scenarios
+	@$(PYTHON) -m tools.molecule
 
 scenarios: setup ## make things go wrong on the local estate, and see that users do not notice
 	@$(PYTHON) -m pytest tests/scenarios -q

@@ -57,9 +57,8 @@ def example_is_short(root: Path) -> list[str]:
     example = tree.names(root, "inventories/example", suffixes=(".yml", ".yaml", ".ini"))
     others = [estate for estate in tree.folders(root, "inventories") if estate != "example"]
     own = {name for name in example if not any(_same(root / name, root / name.replace("/example/", f"/{estate}/", 1)) for estate in others)}
-    written = [
-        line for name, _number, line in tree.lines(root, "inventories/example") if name in own and line.strip() and not line.lstrip().startswith(("#", "---"))
-    ]
+    lines = [line.strip() for name, _number, line in tree.lines(root, "inventories/example") if name in own]
+    written = [line for line in lines if line and not line.startswith(("#", "---"))]
     return [f"inventories/example: {len(written)} lines of its own, at most {ESTATE_LINES}"] if len(written) > ESTATE_LINES else []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from types import FrameType
 from tools import checkout, remove
 
 LOG = checkout.BUILD / "molecule.log"
+# Molecule remembers here what it created and prepared; nothing of an interrupted run may be believed.
+STATE = checkout.BUILD / "molecule"
 SCRIPTS = Path(sys.executable).parent
 TAIL = 120
 # Molecule's own lines, such as "INFO  [redis > converge] Executed: Successful"; all else is in the log.
@@ -33,8 +36,10 @@ def command(arguments: list[str]) -> list[str]:
 
 def run(arguments: list[str]) -> int:
     """Run scenarios with their output in build/molecule.log, and print a line for each that failed or passed its verification."""
-    environment = {**os.environ, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1", "PY_COLORS": "0"}
-    LOG.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(STATE, ignore_errors=True)
+    STATE.mkdir(parents=True)
+    path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "NO_COLOR": "1", "PY_COLORS": "0", "MOLECULE_EPHEMERAL_DIRECTORY": str(STATE)}
     began = time.monotonic()
     with LOG.open("w") as log:
         molecule = subprocess.Popen(
