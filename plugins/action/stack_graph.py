@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ _VARIABLES = (
     "account_endpoint_url",
     "account_admin_profile",
 )
-_ARGUMENTS: dict[str, dict[str, Any]] = {
+ARGUMENTS: dict[str, dict[str, Any]] = {
     "estate": {"type": "str", "required": True},
     "group": {"type": "str", "default": "accounts"},
     "accounts": {"type": "list", "elements": "str"},
@@ -59,21 +59,22 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read, check, plan and, unless only asked, deploy."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(_ARGUMENTS)
-        display = Display()
+        _, options = self.validate_argument_spec(ARGUMENTS)
         try:
-            hosts = self._hosts(options, task_vars or {})
-            engine = self._engine(options, hosts, display.display)
-            if self._task.check_mode or options["plan_only"]:
-                outcome = engine.plan(with_change_sets=not self._task.check_mode)
-            else:
-                outcome = engine.deploy()
+            engine = self.engine(options, task_vars or {}, Display().display)
+            only_asked = self._task.check_mode or options["plan_only"]
+            outcome = engine.plan(with_change_sets=not self._task.check_mode) if only_asked else engine.deploy()
             if self._task.diff:
                 result["diff"] = differences(engine, outcome.decisions)
         except Failure as failure:
             return {**result, "failed": True, "msg": str(failure)}
-        return {**result, **_facts(outcome, would=self._task.check_mode)}
+        return {**result, **facts(outcome, would=self._task.check_mode)}
+
+    def engine(self, options: dict[str, Any], task_vars: dict[str, Any], emit: Callable[[str], None]) -> Engine:
+        """The engine over the inventory's accounts, with everything checked that can be before the first call."""
+        return _engine(options, self._hosts(options, task_vars), emit)
 
     def _hosts(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, dict[str, Any]]:
         names = options["accounts"] or task_vars.get("groups", {}).get(options["group"], [])
@@ -92,42 +93,43 @@ class ActionModule(ActionBase):
 
     def _variables(self, host: str, wanted: tuple[str, ...], hostvars: Any) -> dict[str, Any]:
         # hostvars[host][key] would not let a value refer to hostvars in turn, as an account's peers do.
-        raw: Mapping[str, Any] = {**hostvars.raw_get(host), "hostvars": hostvars}
+        raw: dict[str, Any] = {**hostvars.raw_get(host), "hostvars": hostvars}
         templar = self._templar.copy_with_new_env(available_variables=raw)
         return {key: templar.template(raw[key]) for key in wanted if key in raw}
 
-    @staticmethod
-    def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Any) -> Engine:
-        for variables in hosts.values():
-            if options["region"]:
-                variables.setdefault("account_region", options["region"])
-        accounts = accounts_of(hosts)
-        operator = Operator(
-            profile=options["profile"] or "",
-            access_key=options["access_key"] or "",
-            secret_key=options["secret_key"] or "",
-            session_token=options["session_token"] or "",
-            endpoint_url=options["endpoint_url"] or os.environ.get("AWS_ENDPOINT_URL", ""),
-            credentials_file=options["credentials_file"] or "",
-            ca_bundle=options["aws_ca_bundle"] or "",
-            validate_certs=options["validate_certs"],
-        )
-        cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "twine.platform"
-        settings = Options(
-            estate=options["estate"],
-            folders=[*(Path(folder) for folder in options["templates"]), _TEMPLATES],
-            state=Path(options["state_dir"] or cache) / options["estate"],
-            only=tuple(options["only"]),
-            destroy=frozenset(options["destroy"]),
-            parallel=options["parallel"],
-            lock_wait=float(options["lock_wait"]),
-        )
-        raw = {name: variables.get(options["stacks_variable"], []) for name, variables in hosts.items()}
-        at_hand = {name: bool(account.admin_profile) for name, account in accounts.items()}
-        return Engine(raw, Accounts(accounts, operator), settings, emit, at_hand)
+
+def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Callable[[str], None]) -> Engine:
+    for variables in hosts.values():
+        if options["region"]:
+            variables.setdefault("account_region", options["region"])
+    accounts = accounts_of(hosts)
+    operator = Operator(
+        profile=options["profile"] or "",
+        access_key=options["access_key"] or "",
+        secret_key=options["secret_key"] or "",
+        session_token=options["session_token"] or "",
+        endpoint_url=options["endpoint_url"] or os.environ.get("AWS_ENDPOINT_URL", ""),
+        credentials_file=options["credentials_file"] or "",
+        ca_bundle=options["aws_ca_bundle"] or "",
+        validate_certs=options["validate_certs"],
+    )
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "twine.platform"
+    settings = Options(
+        estate=options["estate"],
+        folders=[*(Path(folder) for folder in options["templates"]), _TEMPLATES],
+        state=Path(options["state_dir"] or cache) / options["estate"],
+        only=tuple(options["only"]),
+        destroy=frozenset(options["destroy"]),
+        parallel=options["parallel"],
+        lock_wait=float(options["lock_wait"]),
+    )
+    raw = {name: variables.get(options["stacks_variable"], []) for name, variables in hosts.items()}
+    at_hand = {name: bool(account.admin_profile) for name, account in accounts.items()}
+    return Engine(raw, Accounts(accounts, operator), settings, emit, at_hand)
 
 
-def _facts(outcome: Result, would: bool) -> dict[str, Any]:
+def facts(outcome: Result, would: bool) -> dict[str, Any]:
+    """What the task returns."""
     plan = [
         {
             "stack": key,

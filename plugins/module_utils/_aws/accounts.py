@@ -99,9 +99,7 @@ class Accounts:
                 )
             return _Keys("", "", "", float("inf"))
         if not account.role_arn:
-            raise Failure(
-                sentence("enter account", account.name, "'account_role_arn' is empty", "Set it in its host_vars")
-            )
+            raise Failure(sentence("enter account", account.name, "'account_role_arn' is empty", "Set it in its host_vars"))
         return self._assume(account)
 
     def _assume(self, account: Account) -> _Keys:

@@ -86,7 +86,5 @@ def refused(key: str, changes: Iterable[Change], stateful: frozenset[str], allow
     return [
         change
         for change in changes
-        if change.destroys
-        and (change.type in STATEFUL_TYPES or change.logical_id in stateful)
-        and f"{key}.{change.logical_id}" not in allowed
+        if change.destroys and (change.type in STATEFUL_TYPES or change.logical_id in stateful) and f"{key}.{change.logical_id}" not in allowed
     ]

@@ -56,10 +56,7 @@ def _parameters(stack: Stack, template: Template) -> Iterator[str]:
     for name, value in stack.parameters.items():
         declared = template.parameters.get(name)
         if declared is None:
-            yield (
-                f"{stack.where}: parameter '{name}' is not declared in {template.path}. "
-                f"Declared are {', '.join(template.parameters) or 'none'}."
-            )
+            yield (f"{stack.where}: parameter '{name}' is not declared in {template.path}. Declared are {', '.join(template.parameters) or 'none'}.")
         elif isinstance(value, str):
             yield from _value(stack, name, value, template)
     for name, declared in template.parameters.items():

@@ -82,11 +82,7 @@ def verdict(key: str, aim: Wanted | None, template: Template, observed: Observed
 
 def changed_parameters(aim: Wanted, template: Template, observed: Observed) -> list[str]:
     """Names whose wanted value is not the one that stands; secrets can't be compared and are left out."""
-    return [
-        name
-        for name, value in aim.parameters.items()
-        if not template.parameters[name].secret and observed.parameters.get(name) != value
-    ]
+    return [name for name, value in aim.parameters.items() if not template.parameters[name].secret and observed.parameters.get(name) != value]
 
 
 def decide(

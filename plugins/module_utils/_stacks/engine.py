@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from .._aws.accounts import Accounts, Source
 from .._aws.errors import Failure, sentence
@@ -21,7 +22,7 @@ from .progress import Emit, Progress, duration
 from .template import Template, unstamped
 from .worker import Interrupted, Pace, Planned, Worker
 
-_HEARTBEAT = 10.0  # seconds without news after which a line says what runs
+_HEARTBEAT = 10.0  # seconds without news after which a line says what runs; then less and less often
 _ROLE_APPEARS = 60.0  # seconds IAM may take until a role that was just made can be assumed
 
 
@@ -184,9 +185,7 @@ class Engine:
 
     @staticmethod
     def _plannable(decision: Decision, creates: bool) -> bool:
-        return decision.wanted is not None and (
-            decision.verdict == "update" or (creates and decision.verdict == "create")
-        )
+        return decision.wanted is not None and (decision.verdict == "update" or (creates and decision.verdict == "create"))
 
     def _plan_all(self, keys: list[str], decisions: Mapping[str, Decision], progress: Progress) -> dict[str, Planned]:
         """Change sets of many stacks at once. If one may not be, all are taken away and all reasons told."""
@@ -254,11 +253,10 @@ class Engine:
             raise Failure("\n".join(blocked))
 
     def _walk(self, result: Result, planned: dict[str, Planned], progress: Progress) -> None:
-        queue = graph.ReadyQueue(
-            self.graph, graph.remaining(self.graph, progress.estimates), self.options.parallel, self.selected
-        )
+        queue = graph.ReadyQueue(self.graph, graph.remaining(self.graph, progress.estimates), self.options.parallel, self.selected)
         failures: list[str] = []
         running: dict[Future[None], str] = {}
+        quiet = _HEARTBEAT
         with ThreadPoolExecutor(max_workers=self.options.parallel * 4) as pool:
             try:
                 while True:
@@ -266,7 +264,8 @@ class Engine:
                         running[pool.submit(self._one, key, planned.pop(key, None), result, progress)] = key
                     if not running:
                         break
-                    ended, _ = wait(running, timeout=_HEARTBEAT, return_when=FIRST_COMPLETED)
+                    ended, _ = wait(running, timeout=quiet, return_when=FIRST_COMPLETED)
+                    quiet = _HEARTBEAT if ended else min(60.0, quiet * 1.5)
                     if not ended:
                         progress.heartbeat()
                     for job in ended:
@@ -281,9 +280,7 @@ class Engine:
             rest = f"\nNot begun: {', '.join(left)}." if left else ""
             raise Failure("\n".join(failures) + rest)
 
-    def _ended(
-        self, job: Future[None], key: str, queue: graph.ReadyQueue, failures: list[str], progress: Progress
-    ) -> None:
+    def _ended(self, job: Future[None], key: str, queue: graph.ReadyQueue, failures: list[str], progress: Progress) -> None:
         try:
             job.result()
         except Failure as failure:
@@ -291,7 +288,8 @@ class Engine:
             failures.append(str(failure))
             self.journal.note("failed", key)
             if not isinstance(failure, Interrupted):
-                progress.finished(key, "failed", "failed")
+                progress.finished(key, "failed")
+            progress.ending()
         else:
             queue.finish(key)
 
@@ -345,6 +343,16 @@ class Engine:
             pace.pause(since)
 
     # Common
+
+    def client(self, account: str, service: str) -> Any:
+        """A client of another service, in an account of the estate."""
+        return self._accounts.client(account, service, "role")
+
+    def least_healthy(self, key: str) -> int:
+        """The percentage of live desired capacity that a stack's own update policy keeps in service; 100 where it says nothing."""
+        policies = [resource.get("UpdatePolicy") or {} for resource in self.templates[key].resources.values()]
+        preferences = [(policy.get("AutoScalingInstanceRefresh") or {}).get("Preferences") or {} for policy in policies]
+        return min((int(found["MinHealthyPercentage"]) for found in preferences if "MinHealthyPercentage" in found), default=100)
 
     def standing_body(self, key: str) -> str:
         """The body of a stack as it stands, without our stamp."""
@@ -405,8 +413,7 @@ class Engine:
         if differ and not result.changed:
             changed += f", {differ} would"
         self._emit(
-            f"estate    {self.options.estate}: {len(self.selected)} stacks, {changed}, "
-            f"{sum(self._calls.values())} calls, {duration(result.wall)}"
+            f"estate    {self.options.estate}: {len(self.selected)} stacks, {changed}, {sum(self._calls.values())} calls, {duration(result.wall)}"
         )
         return result
 

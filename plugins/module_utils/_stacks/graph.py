@@ -69,10 +69,7 @@ def build(stacks: Mapping[str, Stack]) -> Graph:
         raise Failure("\n".join(["Failed to connect the stacks:", *problems]))
     cycle = _cycle(parents)
     if cycle:
-        raise Failure(
-            f"Failed to order the stacks: they wait for each other in a circle: {' → '.join(cycle)}. "
-            "Take one of these references out."
-        )
+        raise Failure(f"Failed to order the stacks: they wait for each other in a circle: {' → '.join(cycle)}. Take one of these references out.")
     children: dict[str, set[str]] = {key: set() for key in stacks}
     for key, above in parents.items():
         for parent in above:
@@ -136,15 +133,12 @@ class ReadyQueue:
     selected: frozenset[str]
     done: set[str] = field(default_factory=set)
     running: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
 
     def take(self) -> list[str]:
         """Stacks to start now; they count as running until :meth:`finish`."""
         busy = Counter(_account(key) for key in self.running)
-        free = [
-            key
-            for key in self.selected - self.done - self.running
-            if (self.graph.parents[key] & self.selected) <= self.done
-        ]
+        free = [key for key in self.left if (self.graph.parents[key] & self.selected) <= self.done]
         taken: list[str] = []
         for key in sorted(free, key=lambda candidate: (-self.priority[candidate], candidate)):
             if busy[_account(key)] < self.parallel:
@@ -161,11 +155,12 @@ class ReadyQueue:
     def drop(self, key: str) -> None:
         """``key`` failed: it no longer runs, and nothing below it will."""
         self.running.discard(key)
+        self.failed.add(key)
 
     @property
     def left(self) -> set[str]:
-        """Neither done nor running."""
-        return set(self.selected - self.done - self.running)
+        """Not begun."""
+        return set(self.selected - self.done - self.running - self.failed)
 
 
 def _account(key: str) -> str:

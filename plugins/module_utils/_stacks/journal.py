@@ -93,9 +93,7 @@ class Journal:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Failure(
-                sentence("keep the journal in", str(self.folder), str(error), "Set 'state_dir' to a folder you may write")
-            ) from error
+            raise Failure(sentence("keep the journal in", str(self.folder), str(error), "Set 'state_dir' to a folder you may write")) from error
 
 
 class Lock:
@@ -113,16 +111,12 @@ class Lock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("a+", encoding="utf-8")
         except OSError as error:
-            raise Failure(
-                sentence("lock the estate with", str(self._path), str(error), "Set 'state_dir' to a folder you may write")
-            ) from error
+            raise Failure(sentence("lock the estate with", str(self._path), str(error), "Set 'state_dir' to a folder you may write")) from error
         waited = 0.0
         while not self._try(self._file):
             holder = self._holder()
             if waited >= self._wait:
-                raise Failure(
-                    sentence("lock the estate with", str(self._path), f"{holder} is deploying it", "Wait for it to end")
-                )
+                raise Failure(sentence("lock the estate with", str(self._path), f"{holder} is deploying it", "Wait for it to end"))
             if not waited:
                 self._tell(f"waiting: {holder} is deploying this estate (at most {self._wait:.0f} s)")
             step = min(1.0, self._wait - waited)

@@ -33,6 +33,7 @@ class Progress:
     _doing: dict[str, str] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _width: int = 0
+    _ending: bool = False
 
     def __post_init__(self) -> None:
         self._width = max((len(key) for key in self.selected), default=0)
@@ -55,13 +56,17 @@ class Progress:
         with self._guard:
             self._doing[key] = what
 
-    def finished(self, key: str, verb: str, text: str) -> None:
+    def finished(self, key: str, verb: str, text: str = "") -> None:
         """``key`` ended."""
         with self._guard:
             self._done.add(key)
             seconds = self.now() - self._started.pop(key, self.now())
             self._doing.pop(key, None)
-        self.line(verb, key, f"{text} in {duration(seconds)}  [{self.standing()}]")
+        self.line(verb, key, f"{text} in {duration(seconds)}  [{self.standing()}]".lstrip())
+
+    def ending(self) -> None:
+        """Nothing more is begun; only what runs is waited for."""
+        self._ending = True
 
     def settled(self, key: str) -> None:
         """``key`` needed nothing."""
@@ -78,10 +83,11 @@ class Progress:
         with self._guard:
             now = self.now()
             rest = 0.0
-            for key in self.selected - self._done:
+            for key in self._started if self._ending else self.selected - self._done:
                 own = self.estimates.get(key, UNKNOWN_SECONDS)
                 gone = now - self._started[key] if key in self._started else 0.0
-                rest = max(rest, self._longest[key] - min(gone, own))
+                whole = own if self._ending else self._longest[key]
+                rest = max(rest, whole - min(gone, own))
             return rest
 
     def heartbeat(self) -> None:

@@ -75,9 +75,7 @@ class Worker:
         change_set = self._computed(arn)
         if change_set.status == "FAILED" and not change_set.empty:
             self.discard(change_set, created=create)
-            raise Failure(
-                sentence("plan stack", self.stack.key, change_set.reason, "Correct the template or its parameters")
-            )
+            raise Failure(sentence("plan stack", self.stack.key, change_set.reason, "Correct the template or its parameters"))
         bad = refused(self.stack.key, change_set.changes, self.stack.stateful, self.allowed)
         if bad:
             self.discard(change_set, created=create)
@@ -208,7 +206,7 @@ class Worker:
         return sentence(
             "deploy stack",
             self.stack.key,
-            f"{why}. The stack is {status} now",
+            f"{why.rstrip('.')}. The stack is {status} now",
             "Correct the cause and run the same command again; what rolled back is taken care of",
         )
 

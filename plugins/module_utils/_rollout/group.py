@@ -1,0 +1,143 @@
+"""An auto scaling group, its machines and its refreshes, as AWS's answers show them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .._aws.errors import explain
+
+RUNNING = ("Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress")
+GOOD = ("Successful",)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One instance of the group."""
+
+    id: str
+    lifecycle: str
+    healthy: bool
+    version: str
+
+    @property
+    def in_service(self) -> bool:
+        """Whether it counts."""
+        return self.lifecycle == "InService" and self.healthy
+
+
+@dataclass(frozen=True)
+class Group:
+    """The group as it is at this moment."""
+
+    name: str
+    desired: int
+    least: int
+    most: int
+    machines: tuple[Machine, ...]
+    suspended: tuple[str, ...]
+
+    @property
+    def in_service(self) -> int:
+        """Machines that serve."""
+        return sum(machine.in_service for machine in self.machines)
+
+    def versions(self) -> dict[str, int]:
+        """Machines in service by version of the launch template."""
+        return dict(sorted(Counter(machine.version for machine in self.machines if machine.in_service).items()))
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """An instance refresh."""
+
+    id: str
+    status: str
+    reason: str
+    percent: int
+    left: int
+
+    @property
+    def running(self) -> bool:
+        """Whether it is not at its end."""
+        return self.status in RUNNING
+
+
+class Groups:
+    """The calls; ``client`` gives a client of a service in the account of the group."""
+
+    def __init__(self, account: str, client: Callable[[str], Any]) -> None:
+        self._account = account
+        self._client = client
+
+    def _ask(self, service: str, operation: str, which: str, **request: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._client(service), operation)(**request)
+        except Exception as error:
+            raise explain(operation.replace("_", " "), f"{self._account}/{which}", error) from error
+        return answer
+
+    def group(self, name: str) -> Group | None:
+        """The group now, or ``None`` if there is none of that name."""
+        found = self._ask("autoscaling", "describe_auto_scaling_groups", name, AutoScalingGroupNames=[name])
+        groups = found["AutoScalingGroups"]
+        return _group(groups[0]) if groups else None
+
+    def refresh(self, name: str) -> Refresh | None:
+        """Its latest refresh."""
+        found = self._ask("autoscaling", "describe_instance_refreshes", name, AutoScalingGroupName=name, MaxRecords=1)
+        refreshes = found["InstanceRefreshes"]
+        return _refresh(refreshes[0]) if refreshes else None
+
+    def failed_activity(self, name: str) -> str:
+        """Why the group could not launch or end a machine the last time, if that failed."""
+        found = self._ask("autoscaling", "describe_scaling_activities", name, AutoScalingGroupName=name, MaxRecords=10)
+        for activity in found["Activities"]:
+            if activity.get("StatusCode") == "Failed":
+                return str(activity.get("StatusMessage") or activity.get("Description", ""))
+        return ""
+
+    def unhealthy_targets(self, arn: str) -> dict[str, str]:
+        """Targets that get no requests → the reason that the balancer gives."""
+        found = self._ask("elbv2", "describe_target_health", arn, TargetGroupArn=arn)
+        return {
+            target["Target"]["Id"]: _reason(target["TargetHealth"])
+            for target in found["TargetHealthDescriptions"]
+            if target["TargetHealth"]["State"] == "unhealthy"
+        }
+
+
+def _reason(health: dict[str, Any]) -> str:
+    return ": ".join(str(health[key]) for key in ("Reason", "Description") if health.get(key)) or "unhealthy"
+
+
+def _group(raw: dict[str, Any]) -> Group:
+    machines = tuple(
+        Machine(
+            id=item["InstanceId"],
+            lifecycle=item["LifecycleState"],
+            healthy=item["HealthStatus"].lower() == "healthy",
+            version=str(item.get("LaunchTemplate", {}).get("Version", "?")),
+        )
+        for item in raw.get("Instances", [])
+    )
+    return Group(
+        name=raw["AutoScalingGroupName"],
+        desired=int(raw["DesiredCapacity"]),
+        least=int(raw["MinSize"]),
+        most=int(raw["MaxSize"]),
+        machines=machines,
+        suspended=tuple(item["ProcessName"] for item in raw.get("SuspendedProcesses", [])),
+    )
+
+
+def _refresh(raw: dict[str, Any]) -> Refresh:
+    return Refresh(
+        id=raw["InstanceRefreshId"],
+        status=raw["Status"],
+        reason=raw.get("StatusReason", ""),
+        percent=int(raw.get("PercentageComplete", 0)),
+        left=int(raw.get("InstancesToUpdate", 0)),
+    )
