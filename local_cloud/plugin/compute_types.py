@@ -34,18 +34,6 @@ def _launch_of(data: Mapping[str, Any], tags: Mapping[str, str]) -> instances.La
     return instances.from_data(data, subnet, tags)
 
 
-def _states(root: str, ids: list[str], previous: Mapping[str, Mapping[str, Any]]) -> Any:
-    items = ""
-    for instance_id in ids:
-        then, now = previous[instance_id], instances.get(instance_id)["State"]
-        items += (
-            f"<item><instanceId>{instance_id}</instanceId>"
-            f"<previousState><code>{then['Code']}</code><name>{then['Name']}</name></previousState>"
-            f"<currentState><code>{now['Code']}</code><name>{now['Name']}</name></currentState></item>"
-        )
-    return ec2._xml(200, root, f"<instancesSet>{items}</instancesSet>")
-
-
 def run_instances(params: Props) -> Any:
     """Pending at once, running when the container is; all or none of MinCount."""
     asked = emulator.request().input
@@ -61,22 +49,28 @@ def run_instances(params: Props) -> Any:
     return ec2._xml(200, "RunInstancesResponse", f"{inner}<ownerId>{emulator.account()}</ownerId><groupSet/>")
 
 
-def _each(root: str, act: Any) -> Any:
-    """An action on the instances of a request, which must all exist."""
+def terminate_instances(params: Props) -> Any:
+    ids = emulator.request().input["InstanceIds"]
+    before = {instance_id: dict(instances.get(instance_id)["State"]) for instance_id in ids}
+    items = ""
+    for instance_id, then in before.items():
+        instances.terminate(instance_id)
+        now = instances.get(instance_id)["State"]
+        items += (
+            f"<item><instanceId>{instance_id}</instanceId>"
+            f"<previousState><code>{then['Code']}</code><name>{then['Name']}</name></previousState>"
+            f"<currentState><code>{now['Code']}</code><name>{now['Name']}</name></currentState></item>"
+        )
+    return ec2._xml(200, "TerminateInstancesResponse", f"<instancesSet>{items}</instancesSet>")
 
-    def handler(params: Props) -> Any:
-        ids = emulator.request().input["InstanceIds"]
-        previous = {instance_id: dict(instances.get(instance_id)["State"]) for instance_id in ids}
-        for instance_id in ids:
-            act(instance_id)
-        return _states(root, ids, previous)
 
-    return handler
+def refuse(params: Props) -> Any:
+    raise Refused("UnsupportedOperation", f"The local cloud does not serve {emulator.request().action}")
 
 
 def reboot_instances(params: Props) -> Any:
     for instance_id in emulator.request().input["InstanceIds"]:
-        instances.restart(instance_id, reboot=True)
+        instances.reboot(instance_id)
     return ec2._xml(200, "RebootInstancesResponse", "<return>true</return>")
 
 
@@ -158,13 +152,18 @@ def delete(instance_id: str, props: Props) -> None:
 
 def install() -> None:
     emulator.register_type("AWS::EC2::Instance", create=create, update=update, delete=delete, replacing=REPLACING, blocking=True)
-    emulator.replace_action("ec2", "RunInstances", run_instances, blocking=True)
-    emulator.replace_action("ec2", "TerminateInstances", _each("TerminateInstancesResponse", instances.terminate), blocking=True)
-    emulator.replace_action("ec2", "StopInstances", _each("StopInstancesResponse", instances.stop), blocking=True)
-    emulator.replace_action("ec2", "StartInstances", _each("StartInstancesResponse", lambda i: instances.restart(i, reboot=False)), blocking=True)
-    emulator.replace_action("ec2", "RebootInstances", reboot_instances, blocking=True)
-    emulator.replace_action("ec2", "DescribeInstanceStatus", describe_status)
-    emulator.replace_action("ec2", "ModifyInstanceAttribute", modify_attribute, blocking=True)
-    emulator.replace_action("ec2", "GetConsoleOutput", console_output, blocking=True)
     describe_images = emulator.original_action("ec2", "DescribeImages")
-    emulator.replace_action("ec2", "DescribeImages", lambda params: instances.describe_images(params, describe_images), blocking=True)
+    actions: dict[str, Any] = {
+        "DescribeImages": lambda params: instances.describe_images(params, describe_images),
+        "DescribeInstanceStatus": describe_status,
+        "GetConsoleOutput": console_output,
+        "ModifyInstanceAttribute": modify_attribute,
+        "RebootInstances": reboot_instances,
+        "RunInstances": run_instances,
+        "TerminateInstances": terminate_instances,
+    }
+    for action, handler in actions.items():
+        emulator.replace_action("ec2", action, handler, blocking=True)
+    # What would only be written down, and not be true.
+    for action in ("CreateDefaultVpc", "CreateFleet", "CreateVpc", "DeleteVpc", "StartInstances", "StopInstances"):
+        emulator.replace_action("ec2", action, refuse)

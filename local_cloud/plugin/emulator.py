@@ -7,7 +7,6 @@ Services, actions and CloudFormation types are added or replaced by the plugin's
 from __future__ import annotations
 
 import contextvars
-import copy
 import json
 import logging
 import threading
@@ -22,13 +21,11 @@ from xml.sax.saxutils import escape
 import ministack.app as gateway
 from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import get_account_id, new_uuid, request_scope
-from ministack.services import alb, autoscaling, cloudformation, ec2, rds
+from ministack.services import alb, autoscaling, ec2, rds
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 from local_cloud.plugin import settings
 from local_cloud.plugin.requests import MODELS, Refused, Request, model, read
-
-__all__ = ["Refused", "account", "admin", "api_error", "original_action", "register_type", "replace_action", "request", "scope", "wrap_type"]
 
 log = logging.getLogger("local_cloud")
 Response = tuple[int, dict[str, str], bytes]
@@ -164,24 +161,6 @@ def _around(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callab
 def _block(name: str, blocking: bool) -> None:
     if blocking:
         _blocking_types.add(name)
-
-
-def resource_attribute(stack_name: str, logical_id: str, attribute: str) -> Any:
-    """A resource's `UpdatePolicy`, `CreationPolicy`, … with its functions resolved; None when it has none."""
-    stack = cloudformation._stacks.get(stack_name) or {}
-    template = stack.get("_template", {})
-    value = template.get("Resources", {}).get(logical_id, {}).get(attribute)
-    if value is None:
-        return None
-    return engine._resolve_refs(
-        copy.deepcopy(value),
-        stack.get("_resources", {}),
-        stack.get("_resolved_params", {}),
-        stack.get("_conditions", {}),
-        template.get("Mappings", {}),
-        stack_name,
-        stack.get("StackId", ""),
-    )
 
 
 def _unresolved(template: Mapping[str, Any]) -> list[str]:

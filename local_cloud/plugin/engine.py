@@ -106,42 +106,14 @@ def _filters(labels: Mapping[str, str]) -> dict[str, list[str]]:
 # --- containers ---------------------------------------------------------------------------------------------------
 
 
-def _host_config(  # what `docker run` puts into HostConfig
-    *,
-    cpus: float | None,
-    cpu_shares: int | None,
-    memory: str | int | None,
-    systemd: bool,
-    publish: Mapping[int, int],
-    mounts: Sequence[str],
-    capabilities: Sequence[str],
-) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "Binds": list(mounts),
-        "CapAdd": list(capabilities),
-        "PortBindings": {f"{inside}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(outside)}] for inside, outside in publish.items()},
-        "RestartPolicy": {"Name": "no"},
-    }
-    if cpus:
-        config["NanoCpus"] = int(cpus * 1e9)
-    if cpu_shares:
-        config["CpuShares"] = cpu_shares
-    if memory:
-        config["Memory"] = config["MemorySwap"] = memory if isinstance(memory, int) else _bytes(memory)
-    if systemd:
-        # Debian 12's systemd on cgroup v1 writes the host's hierarchy; redis-server's unit needs SYS_PTRACE.
-        config["CapAdd"] += ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"]
-        config["SecurityOpt"] = ["seccomp=unconfined", "apparmor=unconfined"]
-        config["MaskedPaths"] = config["ReadonlyPaths"] = []
-        config["CgroupnsMode"] = "host"
-        config["Binds"].append("/sys/fs/cgroup:/sys/fs/cgroup:rw")
-        config["Tmpfs"] = {"/run": "", "/run/lock": ""}
-    return config
-
-
-def _bytes(size: str) -> int:
-    units = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-    return int(float(size[:-1]) * units[size[-1].lower()]) if size[-1].lower() in units else int(size)
+def _systemd(config: dict[str, Any]) -> None:
+    """What a container needs to run Debian 12's systemd: it writes the host's cgroups, and redis-server's unit needs SYS_PTRACE."""
+    config["CapAdd"] += ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"]
+    config["SecurityOpt"] = ["seccomp=unconfined", "apparmor=unconfined"]
+    config["MaskedPaths"] = config["ReadonlyPaths"] = []
+    config["CgroupnsMode"] = "host"
+    config["Binds"].append("/sys/fs/cgroup:/sys/fs/cgroup:rw")
+    config["Tmpfs"] = {"/run": "", "/run/lock": ""}
 
 
 def create_container(
@@ -151,48 +123,42 @@ def create_container(
     network: str,
     ip: str | None = None,
     aliases: Sequence[str] = (),
-    cpus: float | None = None,
-    cpu_shares: int | None = None,
-    memory: str | int | None = None,
+    cpus: float = 0,
+    cpu_shares: int = 0,
+    memory: str = "",
     labels: Mapping[str, str] | None = None,
-    command: Sequence[str] | None = None,
+    command: Sequence[str] = (),
     systemd: bool = False,
     publish: Mapping[int, int] | None = None,
     mounts: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     capabilities: Sequence[str] = (),
-    hostname: str | None = None,
+    hostname: str = "",
 ) -> str:
     """Create without starting, for files to be put in first. `publish` maps container port to a port of 127.0.0.1."""
-    endpoint: dict[str, Any] = {"Aliases": list(aliases)}
-    if ip:
-        endpoint["IPAMConfig"] = {"IPv4Address": ip}
+    ports = {f"{inside}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(outside)}] for inside, outside in (publish or {}).items()}
+    size = int(float(memory[:-1]) * {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[memory[-1].lower()]) if memory else 0
+    config: dict[str, Any] = {"NetworkMode": network, "PortBindings": ports, "Binds": list(mounts), "CapAdd": list(capabilities)}
+    config |= {"NanoCpus": int(cpus * 1e9), "CpuShares": cpu_shares, "Memory": size, "MemorySwap": size}
     body: dict[str, Any] = {
         "Image": image,
+        "Hostname": hostname,
         "Labels": _labels(labels or {}),
         "Env": [f"{key}={value}" for key, value in (env or {}).items()],
-        "ExposedPorts": {f"{inside}/tcp": {} for inside in publish or {}},
-        "HostConfig": _host_config(
-            cpus=cpus,
-            cpu_shares=cpu_shares,
-            memory=memory,
-            systemd=systemd,
-            publish=publish or {},
-            mounts=mounts,
-            capabilities=capabilities,
-        )
-        | {"NetworkMode": network},
-        "NetworkingConfig": {"EndpointsConfig": {network: endpoint}},
+        "ExposedPorts": {port: {} for port in ports},
+        "HostConfig": config,
+        "NetworkingConfig": {"EndpointsConfig": {network: _endpoint(ip, aliases)}},
     }
-    if systemd and command is None:
-        command = ["/sbin/init"]
-    if command is not None:
-        body |= {"Entrypoint": [command[0]], "Cmd": list(command[1:])}
     if systemd:
+        _systemd(config)
         body["StopSignal"] = "SIGRTMIN+3"
-    if hostname:
-        body["Hostname"] = hostname
+    if argv := list(command) or (["/sbin/init"] if systemd else []):
+        body |= {"Entrypoint": argv[:1], "Cmd": argv[1:]}
     return str(call("POST", "/containers/create", body, name=name)["Id"])
+
+
+def _endpoint(ip: str | None, aliases: Sequence[str]) -> dict[str, Any]:
+    return {"Aliases": list(aliases), "IPAMConfig": {"IPv4Address": ip} if ip else None}
 
 
 def start(name: str) -> Container:
@@ -328,17 +294,11 @@ def create_network(name: str, cidr: str, gateway: str, labels: Mapping[str, str]
     )
 
 
-def networks(**labels: str) -> dict[str, Mapping[str, str]]:
-    """Names of this checkout's networks with their labels."""
-    wanted = {key.replace("__", "."): value for key, value in labels.items()}
-    return {item["Name"]: item["Labels"] or {} for item in call("GET", "/networks", filters=_filters(_labels(wanted)))}
-
-
 def remove_network(name: str) -> None:
     """Remove a network with whatever is still attached to it detached; a missing one is fine."""
     try:
         for attached in call("GET", f"/networks/{name}").get("Containers", {}):
-            disconnect(name, attached)
+            call("POST", f"/networks/{name}/disconnect", {"Container": attached, "Force": True})
         call("DELETE", f"/networks/{name}")
     except EngineError as error:
         if error.status != 404:
@@ -346,18 +306,7 @@ def remove_network(name: str) -> None:
 
 
 def connect(network: str, container: str, ip: str | None = None, aliases: Sequence[str] = ()) -> None:
-    endpoint: dict[str, Any] = {"Aliases": list(aliases)}
-    if ip:
-        endpoint["IPAMConfig"] = {"IPv4Address": ip}
-    call("POST", f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
-
-
-def disconnect(network: str, container: str) -> None:
-    try:
-        call("POST", f"/networks/{network}/disconnect", {"Container": container, "Force": True})
-    except EngineError as error:
-        if error.status != 404:
-            raise
+    call("POST", f"/networks/{network}/connect", {"Container": container, "EndpointConfig": _endpoint(ip, aliases)})
 
 
 def images() -> list[Image]:

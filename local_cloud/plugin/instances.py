@@ -269,32 +269,18 @@ def terminate(instance_id: str, grace: bool = True) -> threading.Thread | None:
     return background(halt, f"terminate {instance_id}")
 
 
-def stop(instance_id: str) -> None:
+def reboot(instance_id: str) -> None:
+    """A new network namespace, so the fabric is told again."""
     record = get(instance_id)
-    _set_state(record, "stopping")
-
-    def halt() -> None:
-        engine.stop(container_of(instance_id), SHUTDOWN_SECONDS)
-        _set_state(record, "stopped")
-
-    background(halt, f"stop {instance_id}")
-
-
-def restart(instance_id: str, reboot: bool) -> None:
-    """Start a stopped instance or reboot a running one: a new network namespace, so the fabric is told again."""
-    record = get(instance_id)
-    _set_state(record, "running" if reboot else "pending")
     record["_rebooting"] = True
 
     def again() -> None:
         name = container_of(instance_id)
         engine.restart(name, SHUTDOWN_SECONDS)
         fabric.enroll(name, record["SubnetId"], [group["GroupId"] for group in record["SecurityGroups"]])
-        _impaired.discard(instance_id)
         record.pop("_rebooting", None)
-        _set_state(record, "running")
 
-    background(again, f"start {instance_id}")
+    background(again, f"reboot {instance_id}")
 
 
 def _container_died(name: str, labels: Mapping[str, str], exit_code: int) -> None:

@@ -6,7 +6,7 @@ Attributes and replacement rules are those of https://docs.aws.amazon.com/AWSClo
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -42,6 +42,17 @@ NETWORK_ACTIONS = (
 
 def _tags(resource_id: str, props: Props) -> None:
     ec2._tags[resource_id] = [{"Key": str(t["Key"]), "Value": str(t["Value"])} for t in props.get("Tags") or []]
+
+
+def retagged(attributes: Callable[[str], dict[str, Any]]) -> Callable[..., Made]:
+    """The update of a type whose every other change replaces it."""
+
+    def update(physical_id: str, old: Props, new: Props, stack_name: str) -> Made:
+        found = attributes(physical_id)
+        _tags(found.get("AllocationId", physical_id), new)
+        return physical_id, found
+
+    return update
 
 
 def _checked(response: Any) -> str:
@@ -228,11 +239,6 @@ def _may_accept(role_arn: str, peer: str) -> None:
         raise Refused("AccessDenied", f"Failed to accept the peering: {role_arn} is not authorized to perform ec2:AcceptVpcPeeringConnection", 403)
 
 
-def update_peering(peering_id: str, old: Props, new: Props, stack_name: str) -> Made:
-    _tags(peering_id, new)
-    return peering_id, {"Id": peering_id}
-
-
 def delete_peering(peering_id: str, props: Props) -> None:
     if peering_id in ec2._vpc_peering:
         _checked(ec2._delete_vpc_peering_connection({"VpcPeeringConnectionId": [peering_id]}))
@@ -263,11 +269,6 @@ def _show_address(instance_id: str, public_ip: str) -> None:
         record["PublicIpAddress"] = public_ip
 
 
-def update_eip(public_ip: str, old: Props, new: Props, stack_name: str) -> Made:
-    _tags(_allocation(public_ip), new)
-    return public_ip, {"AllocationId": _allocation(public_ip), "PublicIp": public_ip}
-
-
 def delete_eip(public_ip: str, props: Props) -> None:
     if allocation := _allocation(public_ip):
         _checked(ec2._release_address({"AllocationId": [allocation]}))
@@ -295,18 +296,9 @@ def create_nat(logical_id: str, props: Props, stack_name: str) -> Made:
     return nat_id, {"NatGatewayId": nat_id}
 
 
-def update_nat(nat_id: str, old: Props, new: Props, stack_name: str) -> Made:
-    _tags(nat_id, new)
-    return nat_id, {"NatGatewayId": nat_id}
-
-
 def delete_nat(nat_id: str, props: Props) -> None:
     _checked(ec2._delete_nat_gateway({"NatGatewayId": [nat_id]}))
     fabric.sync()
-
-
-def refuse_vpc_action(params: Mapping[str, Any]) -> Any:
-    raise Refused("UnsupportedOperation", "The local cloud makes and deletes VPCs by CloudFormation only")
 
 
 def install() -> None:
@@ -319,16 +311,14 @@ def install() -> None:
     emulator.wrap_type("AWS::EC2::SubnetRouteTableAssociation", create=synced, delete=synced, blocking=True)
     _rule_type("AWS::EC2::SecurityGroupIngress", "IpPermissions")
     _rule_type("AWS::EC2::SecurityGroupEgress", "IpPermissionsEgress")
-    for name, create, update, delete in (
-        ("AWS::EC2::VPCPeeringConnection", create_peering, update_peering, delete_peering),
-        ("AWS::EC2::EIP", create_eip, update_eip, delete_eip),
-        ("AWS::EC2::NatGateway", create_nat, update_nat, delete_nat),
+    for name, create, delete, attributes in (
+        ("AWS::EC2::VPCPeeringConnection", create_peering, delete_peering, lambda i: {"Id": i}),
+        ("AWS::EC2::EIP", create_eip, delete_eip, lambda ip: {"AllocationId": _allocation(ip), "PublicIp": ip}),
+        ("AWS::EC2::NatGateway", create_nat, delete_nat, lambda i: {"NatGatewayId": i}),
     ):
-        emulator.register_type(name, create=create, update=update, delete=delete, replacing=REPLACING[name], blocking=True)
+        emulator.register_type(name, create=create, update=retagged(attributes), delete=delete, replacing=REPLACING[name], blocking=True)
     emulator.register_type(
         "AWS::EC2::EIPAssociation", create=create_eip_association, delete=delete_eip_association, replacing=REPLACING["AWS::EC2::EIPAssociation"]
     )
     for action in NETWORK_ACTIONS:
         emulator.after_action("ec2", action, fabric.sync)
-    for action in ("CreateVpc", "DeleteVpc", "CreateDefaultVpc"):
-        emulator.replace_action("ec2", action, refuse_vpc_action)

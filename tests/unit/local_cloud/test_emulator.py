@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ministack.services import cloudformation, secretsmanager
+from ministack.services import secretsmanager
 from ministack.services.cloudformation import engine, handlers
 
 from local_cloud.plugin import corrections, emulator
@@ -91,13 +91,6 @@ def test_a_name_that_a_template_does_not_define_is_refused(strict: None, resourc
 def test_a_parameter_that_a_template_does_not_have_is_refused(strict: None) -> None:
     with pytest.raises(ValueError, match=r"Parameters: \[Extra\] do not exist in the template"):
         handlers._resolve_parameters({"Parameters": {}}, [{"Key": "Extra", "Value": "1"}])
-
-
-def test_the_attributes_of_a_resource_are_resolved() -> None:
-    resource = {"Type": "T", "UpdatePolicy": {"Wait": {"Ref": "Seconds"}}}
-    cloudformation._stacks["s"] = {"_template": {"Resources": {"Group": resource}}, "_resolved_params": {"Seconds": {"Value": "7", "Type": "String"}}}
-    assert emulator.resource_attribute("s", "Group", "UpdatePolicy") == {"Wait": "7"}
-    assert emulator.resource_attribute("s", "Group", "CreationPolicy") is None
 
 
 def test_a_generated_secret_keeps_to_what_was_asked() -> None:

@@ -59,7 +59,7 @@ def give_role(service: str) -> None:
 @pytest.fixture
 def ask() -> Iterator[Ask]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), imds.Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
     def request(method: str, path: str, **headers: str) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
