@@ -1,1 +1,1 @@
-"""What makes a copy of an image this machine: its identity, addresses and secrets."""
+"""What happens between the start of a machine and the start of its application. Standard library only."""

@@ -1,33 +1,66 @@
-"""The command ``twine-machine``."""
+"""machine-config: configure, refresh, publish or stamp."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
-from .boot_record import stamp
-from .configure import FOLDER, configure
-from .errors import ConfigurationError
+from twine_machine.configure import Paths, configure, publish, refresh
+from twine_machine.errors import MachineError
+from twine_machine.patience import Patience, say
+from twine_machine.stages import Stages
+
+USAGE = "machine-config configure | refresh | publish PARAMETER FILE | stamp STAGE"
 
 
-def main() -> int:
-    """Runs the command; 1 if the machine could not be configured."""
-    parser = argparse.ArgumentParser(prog="twine-machine", description="Identity, addresses and secrets of this machine.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("configure", help="from the metadata service, or from /etc/machine/machine.env")
-    commands.add_parser("stamp", help="note when a stage of the boot was reached").add_argument("stage")
-    arguments = parser.parse_args()
+def main(arguments: Sequence[str], paths: Paths | None = None) -> int:
+    """Do what is asked; 0, 1 with a sentence, or 2 for a wrong question."""
+    paths = paths or Paths()
+    endpoint = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "")
     try:
-        if arguments.command == "configure":
-            print(f"This machine is configured {configure()}.")
-        else:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            stamp(FOLDER, arguments.stage)
-    except (ConfigurationError, OSError) as error:
-        print(f"THIS MACHINE IS NOT CONFIGURED. {error}", file=sys.stderr)
+        patience = Patience(float(os.environ.get("MACHINE_PATIENCE", "120")))
+        match list(arguments):
+            case ["configure"]:
+                _configure(paths, patience, endpoint)
+            case ["refresh"]:
+                changed = refresh(paths, patience, endpoint)
+                say(f"changed: {', '.join(changed)}" if changed else "no secret has changed")
+            case ["publish", parameter, file]:
+                publish(paths, patience, endpoint, parameter, Path(file))
+                say(f"published {parameter}")
+            case ["stamp", stage]:
+                _stamp(paths, stage)
+            case _:
+                say(f"Usage: {USAGE}")
+                return 2
+    except MachineError as error:
+        say(str(error))
+        return 1
+    except OSError as error:
+        say(f"Failed to {' '.join(arguments[:1])}: {error}. See whether the disk and /run have room.")
         return 1
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _configure(paths: Paths, patience: Patience, endpoint: str) -> None:
+    stages = Stages(paths.run / "boot.json")
+    stages.reach("machine_config_begin")
+    try:
+        said = configure(paths, patience, endpoint, stages)
+    except MachineError as error:
+        stages.note(outcome="failed", error=str(error))
+        raise
+    else:
+        stages.note(outcome="configured")
+        say(said)
+    finally:
+        stages.reach("machine_config_end")
+        stages.save()
+
+
+def _stamp(paths: Paths, stage: str) -> None:
+    stages = Stages(paths.run / "boot.json")
+    stages.resume()
+    stages.reach(stage)
+    stages.save()

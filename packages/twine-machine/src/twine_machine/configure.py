@@ -1,81 +1,169 @@
-"""The first minute of a machine: who am I, where is everything, what are the secrets."""
+"""Makes the machine what its configuration says."""
 
 from __future__ import annotations
 
 import grp
+import json
 import os
-import time
+import pwd
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import user_data
-from .boot_record import stamp
-from .errors import ConfigurationError
-from .files import write
-from .metadata import Metadata
-from .user_data import environment_file, parse, secret_file
+from twine_machine import environment, files
+from twine_machine.errors import MachineError
+from twine_machine.metadata import Metadata
+from twine_machine.patience import Patience, say
+from twine_machine.services import Services
+from twine_machine.stages import Stages
+from twine_machine.wanted import wanted
 
-GIVEN = Path("/etc/machine/machine.env")
-FOLDER = Path("/run/machine")
-PATIENCE_SECONDS = 90.0
-
-
-def configure(given: Path = GIVEN, folder: Path = FOLDER, metadata_address: str = "", patience: float = PATIENCE_SECONDS) -> str:
-    """Configures the machine and says from what.
-
-    Where ``given`` exists (a development box, a container) it is the configuration, and nothing is asked. Elsewhere
-    ``folder`` receives ``machine.env`` and ``secrets/``, the secrets readable by root and the group of the machine's role.
-
-    :raises ConfigurationError: if it can't be configured within ``patience`` seconds.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp(folder, "configure_begins")
-    says = f"as {given} says"
-    if not given.exists():
-        says = _from_metadata(folder, Metadata(time.monotonic() + patience, metadata_address), patience)
-    stamp(folder, "configured")
-    return says
+ROLE = "MACHINE_ROLE"
+SSH_USER = "MACHINE_SSH_USER"
+USERADD = "/usr/sbin/useradd"
 
 
-def _from_metadata(folder: Path, metadata: Metadata, patience: float) -> str:
-    settings = parse(metadata.get("user-data"))
-    settings["MACHINE_ID"] = metadata.get("meta-data/instance-id")
-    region = metadata.get("meta-data/placement/region")
-    settings.setdefault("AWS_REGION", region)
-    named = {key: value for key, value in settings.items() if secret_file(key)}
-    _fetch(folder, metadata, settings, named, patience)
-    write(folder / "machine.env", environment_file(settings), 0o644)
-    return f"from metadata: {settings['MACHINE_ID']}, {len(named)} secrets and parameters"
+@dataclass(frozen=True)
+class Paths:
+    """Where everything lies below `root`, which is `/` but for tests."""
+
+    root: Path = Path("/")
+
+    @property
+    def own(self) -> Path:
+        """Return the file that makes a machine configure itself from files."""
+        return self.root / "etc/machine/machine.env"
+
+    @property
+    def image(self) -> Path:
+        """Return the record that the bake left in the image."""
+        return self.root / "usr/lib/twine-machine/image.json"
+
+    @property
+    def run(self) -> Path:
+        """Return the folder in memory."""
+        return self.root / "run/machine"
+
+    @property
+    def secrets(self) -> Path:
+        """Return the folder of fetched secrets."""
+        return self.run / "secrets"
 
 
-def _fetch(folder: Path, metadata: Metadata, settings: dict[str, str], named: dict[str, str], patience: float) -> None:
-    """Fetches what is ``named`` into the folder of secrets, all of it before the first is written."""
-    if not named:
-        return
-    from .secrets import Account  # its import costs more than all the rest; a machine without secrets does without
+def configure(paths: Paths, patience: Patience, endpoint: str, stages: Stages) -> str:
+    """Configure from files where there are any, else from the metadata service; returns what to say about it."""
+    if paths.own.is_file():
+        stages.note(source="file")
+        return _from_files(paths)
+    stages.note(source="metadata")
+    return _from_metadata(paths, patience, Metadata(patience, endpoint), stages)
 
-    account = Account(settings["AWS_REGION"], metadata.credentials(), time.monotonic() + patience, settings.get("AWS_ENDPOINT_URL", ""))
+
+def refresh(paths: Paths, patience: Patience, endpoint: str) -> list[str]:
+    """Fetch the secrets of a configured machine again; returns the names of those that changed."""
+    if paths.own.is_file():
+        return []
+    values = configured(paths)
+    return _fetch(paths, values, _services(values, patience, endpoint))
+
+
+def publish(paths: Paths, patience: Patience, endpoint: str, parameter: str, file: Path) -> None:
+    """Write a file's content into a parameter."""
+    _services(configured(paths), patience, endpoint).publish(parameter, file.read_text(encoding="utf-8"))
+
+
+def configured(paths: Paths) -> dict[str, str]:
+    """Return the values that `configure` wrote."""
+    path = paths.run / "machine.env"
+    try:
+        return environment.parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise MachineError(f"Failed to read {path}: {error.strerror}. Start machine-config.service first.") from None
+
+
+def _from_files(paths: Paths) -> str:
+    values = environment.parse(paths.own.read_text(encoding="utf-8"), str(paths.own))
+    for item in wanted(values):
+        raise MachineError(
+            f"Failed to configure from {paths.own}: {item.key} names something in AWS. "
+            f"Take the line out and write the secret itself to {paths.own.parent / 'secrets' / item.file}."
+        )
+    return f"configured from {paths.own}"
+
+
+def _from_metadata(paths: Paths, patience: Patience, metadata: Metadata, stages: Stages) -> str:
+    values = environment.parse(metadata.user_data(), "the user data")
+    stages.reach("metadata")
+    role = _role(paths, values)
+    instance = metadata.instance()
+    stages.note(instance=asdict(instance), role=role)
     values = {
-        str(secret_file(key)): account.secret(value) if key.endswith(user_data.SECRET) else account.parameter(value) for key, value in named.items()
+        **values,
+        "AWS_REGION": instance.region,
+        "MACHINE_INSTANCE_ID": instance.instance,
+        "MACHINE_IMAGE_ID": instance.image,
+        "MACHINE_ZONE": instance.zone,
+        "MACHINE_ACCOUNT_ID": instance.account,
     }
-    group = _group(settings.get("MACHINE_ROLE", ""))
-    secrets = folder / "secrets"
-    secrets.mkdir(mode=0o750, exist_ok=True)
-    if group >= 0:
-        os.chown(secrets, -1, group)
-    for name, value in values.items():
-        write(secrets / name, value, 0o640, group)
+    _let_in(paths, values.get(SSH_USER, "admin"), metadata.public_key())
+    files.make_folder(paths.run)
+    _fetch(paths, values, Services(patience, metadata.credentials, instance.region, values.get("AWS_ENDPOINT_URL", "")))
+    stages.reach("secrets")
+    # Last: units take this file for the sign that a machine is configured.
+    files.write(paths.run / "machine.env", environment.render(values))
+    return f"configured as {role}, {instance.instance} in {instance.zone}"
+
+
+def _role(paths: Paths, values: Mapping[str, str]) -> str:
+    role = values.get(ROLE, "")
+    if not role:
+        raise MachineError(f"Failed to configure the machine: the user data has no {ROLE}. Add it to the launch template.")
+    try:
+        baked = str(json.loads(paths.image.read_text(encoding="utf-8"))["role"])
+    except OSError:
+        return role
+    except (ValueError, KeyError, TypeError):
+        raise MachineError(f"Failed to read {paths.image}: it is no image record. Bake the image again.") from None
+    if baked != role:
+        raise MachineError(f"Failed to become {role}: this image was baked as {baked}. Launch it with {ROLE}={baked}, or launch the other image.")
+    return role
+
+
+def _services(values: Mapping[str, str], patience: Patience, endpoint: str) -> Services:
+    metadata = Metadata(patience, endpoint)
+    return Services(patience, metadata.credentials, values.get("AWS_REGION", ""), values.get("AWS_ENDPOINT_URL", ""))
+
+
+def _fetch(paths: Paths, values: Mapping[str, str], services: Services) -> list[str]:
+    items = wanted(values)
+    if not items:
+        return []
+    group = _group(values[ROLE])
+    owner = os.geteuid()
+    # All or nothing: a machine with half of its secrets would start and fail later, elsewhere.
+    fetched = {item.file: services.fetch(item) for item in items}
+    files.make_folder(paths.secrets, 0o750, owner, group)
+    return [name for name, value in fetched.items() if files.write(paths.secrets / name, value, 0o640, owner, group)]
 
 
 def _group(role: str) -> int:
-    """The group that may read the secrets: the one named as the machine's role; -1, root's alone, where the role is not set.
-
-    :raises ConfigurationError: if the role is set and has no group here: the image is another role's.
-    """
-    if not role:
-        return -1
     try:
         return grp.getgrnam(role).gr_gid
     except KeyError:
-        raise ConfigurationError(
-            f"Failed to give the secrets to {role}: the image has no such group. Launch the image of that role, or correct MACHINE_ROLE."
-        ) from None
+        raise MachineError(f"Failed to store secrets for {role}: there is no such group. Bake the image with the package that makes it.") from None
+
+
+def _let_in(paths: Paths, user: str, key: str | None) -> None:
+    if not key:
+        return
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError:
+        # Not by subprocess: its import takes longer than all that is done with it.
+        if os.spawnv(os.P_WAIT, USERADD, [USERADD, "--create-home", "--shell", "/bin/bash", "--", user]):
+            raise MachineError(f"Failed to let {user} in: there is no such user and useradd makes none. Choose another {SSH_USER}.") from None
+        account = pwd.getpwnam(user)
+        say(f"made the user {user} for the instance's key")
+    folder = paths.root / account.pw_dir.lstrip("/") / ".ssh"
+    files.make_folder(folder, 0o700, account.pw_uid, account.pw_gid)
+    files.write(folder / "authorized_keys", f"{key}\n", 0o600, account.pw_uid, account.pw_gid)

@@ -1,5 +1,11 @@
-"""The one error of this package."""
+"""The errors of this package."""
+
+from __future__ import annotations
 
 
-class ConfigurationError(Exception):
-    """The machine can't be configured; the message says what failed, why, and what to do."""
+class MachineError(Exception):
+    """The machine cannot be configured; the message is the sentence for the console."""
+
+
+class NotYet(Exception):
+    """Something did not work this time and may the next; the message says what was the matter."""

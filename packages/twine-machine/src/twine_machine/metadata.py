@@ -1,4 +1,4 @@
-"""The instance metadata service, version 2.
+"""The instance metadata service, version 2 only.
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 """
@@ -6,61 +6,115 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadat
 from __future__ import annotations
 
 import json
-import os
-import time
-import urllib.error
-import urllib.request
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
-from .errors import ConfigurationError
+from twine_machine import web
+from twine_machine.errors import MachineError, NotYet
+from twine_machine.patience import Patience
+from twine_machine.signature import Credentials
 
-ADDRESS = "http://169.254.169.254"
-TOKEN_SECONDS = 300
+Value = TypeVar("Value")
+
+ENDPOINT = "http://169.254.169.254"
+TOKEN_SECONDS = "300"
+REMEDY = "See whether the instance has metadata version 2 enabled and can reach the service."
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Who this machine is."""
+
+    instance: str
+    image: str
+    account: str
+    region: str
+    zone: str
 
 
 class Metadata:
-    """Asks the service at ``address`` with a session token; patient until ``deadline`` (on the monotonic clock)."""
+    """Answers about this instance. Every question is repeated until `patience` ends."""
 
-    def __init__(self, deadline: float, address: str = "") -> None:
-        self.address = (address or os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or ADDRESS).rstrip("/")
-        self._deadline = deadline
+    def __init__(self, patience: Patience, endpoint: str = "") -> None:
+        self._server = web.address(endpoint or ENDPOINT)
+        self._patience = patience
         self._token = ""
 
-    def get(self, path: str) -> str:
-        """The text at ``/latest/<path>``.
+    def user_data(self) -> str:
+        """Return the user data, which must be text."""
+        found = self._get("user-data")
+        if found is None:
+            raise MachineError("Failed to read the user data: this instance has none. Launch it with KEY=VALUE lines as its user data.")
+        try:
+            return found.decode()
+        except UnicodeDecodeError:
+            raise MachineError("Failed to read the user data: it is no UTF-8 text. Launch with plain KEY=VALUE lines, not compressed.") from None
 
-        :raises ConfigurationError: if there is none, or the service does not answer in time.
-        """
-        if not self._token:
-            self._token = self._ask("PUT", "api/token", {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_SECONDS)})
-        return self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
+    def instance(self) -> Instance:
+        """Return the identity document's gist."""
 
-    def credentials(self) -> dict[str, Any]:
-        """Credentials of the instance's role: AccessKeyId, SecretAccessKey, Token."""
-        role = self.get("meta-data/iam/security-credentials/").split()
-        if not role:
-            raise ConfigurationError("Failed to get credentials: the instance has no role. Give the launch template an instance profile.")
-        found: dict[str, Any] = json.loads(self.get(f"meta-data/iam/security-credentials/{role[0]}"))
-        return found
+        def read(body: bytes) -> Instance:
+            document = json.loads(body)
+            names = ("instanceId", "imageId", "accountId", "region", "availabilityZone")
+            return Instance(*(str(document[name]) for name in names))
 
-    def _ask(self, method: str, path: str, headers: dict[str, str]) -> str:
-        request = urllib.request.Request(f"{self.address}/latest/{path}", method=method, headers=headers)
-        pause = 0.1
-        while True:
+        return self._understand("dynamic/instance-identity/document", read)
+
+    def public_key(self) -> str | None:
+        """Return the public key that the instance was launched with, or None."""
+        found = self._get("meta-data/public-keys/0/openssh-key")
+        return found.decode(errors="replace").strip() if found else None
+
+    def credentials(self) -> Credentials:
+        """Return the credentials of the instance's role."""
+        folder = "meta-data/iam/security-credentials/"
+        roles = self._get(folder)
+        if not roles or not roles.strip():
+            raise MachineError("Failed to get credentials: this instance has no role. Launch it with an instance profile.")
+
+        def read(body: bytes) -> Credentials:
+            document = json.loads(body)
+            if document["Code"] != "Success":
+                raise NotYet(f"the metadata service says {document['Code']}")
+            return Credentials(str(document["AccessKeyId"]), str(document["SecretAccessKey"]), str(document["Token"]))
+
+        return self._understand(folder + roles.decode().split()[0], read)
+
+    def _understand(self, path: str, read: Callable[[bytes], Value]) -> Value:
+        """Get a document that must be there, and read it; one that makes no sense is asked for again."""
+
+        def attempt(seconds: float) -> Value:
+            body = self._try(path, seconds)
+            if body is None:
+                raise NotYet("it is not there")
             try:
-                with urllib.request.urlopen(request, timeout=5) as answer:
-                    return str(answer.read().decode())
-            except urllib.error.HTTPError as error:
-                why = f"it answered {error.code}"
-                if error.code in (400, 403, 404):
-                    raise ConfigurationError(_failure(path, why)) from None
-            except OSError as error:
-                why = str(getattr(error, "reason", error))
-            if time.monotonic() + pause > self._deadline:
-                raise ConfigurationError(_failure(path, why))
-            time.sleep(pause)
-            pause = min(2 * pause, 5.0)
+                return read(body)
+            except (ValueError, KeyError, TypeError):
+                raise NotYet("what is there is not understood") from None
 
+        return self._patience.insist(f"read {path} of the metadata service", REMEDY, attempt)
 
-def _failure(path: str, why: str) -> str:
-    return f"Failed to ask the metadata service for {path}: {why}. See that metadata is enabled and the instance has what it asks for."
+    def _get(self, path: str) -> bytes | None:
+        return self._patience.insist(f"read {path} of the metadata service", REMEDY, lambda seconds: self._try(path, seconds))
+
+    def _try(self, path: str, seconds: float) -> bytes | None:
+        if not self._token:
+            self._token = self._new_token(seconds)
+        answer = web.ask(self._server, "GET", f"/latest/{path}", {"X-aws-ec2-metadata-token": self._token}, None, seconds)
+        if answer.status == 200:
+            return answer.body
+        if answer.status == 404:
+            return None
+        # 401: the token is of another life, or ran out.
+        self._token = ""
+        raise NotYet(f"{self._server.netloc} answers {answer.status}")
+
+    def _new_token(self, seconds: float) -> str:
+        headers = {"X-aws-ec2-metadata-token-ttl-seconds": TOKEN_SECONDS}
+        answer = web.ask(self._server, "PUT", "/latest/api/token", headers, None, seconds)
+        if answer.status == 403:
+            raise MachineError("Failed to use the metadata service: it is switched off for this instance. Launch with HttpEndpoint=enabled.")
+        if answer.status != 200:
+            raise NotYet(f"{self._server.netloc} answers {answer.status} when asked for a token")
+        return answer.body.decode()

@@ -1,0 +1,64 @@
+"""When this boot came how far: /run/machine/boot.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+from twine_machine import files
+
+
+class Stages:
+    """Seconds since the machine began to start, by stage.
+
+    A virtual machine begins with its kernel. A container has its host's kernel, so it begins with its first process.
+    """
+
+    def __init__(self, path: Path, proc: Path = Path("/proc"), container: bool | None = None) -> None:
+        self._path = path
+        self._container = Path("/run/systemd/container").exists() if container is None else container
+        first = _started(proc / "1" / "stat")
+        self._begin = first if self._container else 0.0
+        self._record: dict[str, object] = {
+            "format": 1,
+            "container": self._container,
+            "began_at": _utc(time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - self._begin)),
+        }
+        # The unit is ordered after network-online.target: its process starts when the network is there.
+        self._stages = {"init": first - self._begin, "network": _started(proc / "self" / "stat") - self._begin}
+        if not self._container:
+            self._stages = {"kernel": 0.0, **self._stages}
+
+    def reach(self, stage: str) -> None:
+        """Stamp a stage with the time of now."""
+        self._stages[stage] = time.clock_gettime(time.CLOCK_BOOTTIME) - self._begin
+
+    def resume(self) -> None:
+        """Go on with what this boot has recorded so far."""
+        if self._path.is_file():
+            self._record = json.loads(self._path.read_text(encoding="utf-8"))
+            stages = self._record["stages"]
+            if isinstance(stages, dict):
+                self._stages = stages
+
+    def note(self, **facts: object) -> None:
+        """Add facts to the record."""
+        self._record.update(facts)
+
+    def save(self) -> None:
+        """Write the record."""
+        stages = {name: round(seconds, 3) for name, seconds in self._stages.items()}
+        files.make_folder(self._path.parent)
+        files.write(self._path, json.dumps({**self._record, "stages": stages}, indent=2) + "\n")
+
+
+def _started(stat: Path) -> float:
+    # The command in parentheses may hold blanks; the start is the 22nd field, in clock ticks since the kernel's boot.
+    fields = stat.read_text().rpartition(")")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
