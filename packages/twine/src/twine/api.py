@@ -24,6 +24,7 @@ from twine.signing_in import (
 from twine.staff import Person, list_staff
 
 LARGEST_ID = 2**63 - 1
+LARGEST_BODY = 64 * 1024
 
 
 def add_api(app: Flask) -> None:
@@ -119,8 +120,11 @@ def json_body() -> dict[str, object]:
     """Return the object that the request carries; amounts keep every digit."""
     if not request.is_json:
         raise RefusedError(415, "Send JSON, with Content-Type: application/json.")
+    content = request.stream.read(LARGEST_BODY + 1)
+    if len(content) > LARGEST_BODY:
+        raise RefusedError(413, "This is too large.")
     try:
-        body = json.loads(request.get_data(), parse_float=Decimal)
+        body = json.loads(content, parse_float=Decimal)
     except ValueError as error:
         raise RefusedError(400, "The body is not valid JSON.") from error
     if not isinstance(body, dict):

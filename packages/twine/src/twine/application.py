@@ -14,7 +14,7 @@ from jinja2 import FileSystemBytecodeCache
 from jinja2.bccache import Bucket
 from werkzeug.exceptions import HTTPException
 
-from twine.api import add_api
+from twine.api import LARGEST_BODY, add_api
 from twine.errors import RefusedError, TwineError
 from twine.health import add_health
 from twine.pages import add_pages
@@ -23,7 +23,6 @@ from twine.settings import Settings
 from twine.signing_in import is_https
 from twine.version import VERSION
 
-LARGEST_BODY = 64 * 1024
 STYLE_FILE = Path(__file__).parent / "static" / "twine.css"
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "

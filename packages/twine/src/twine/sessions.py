@@ -46,7 +46,7 @@ class SessionStore:
 
     def keys(self) -> list[bytes]:
         """Return the keys, the current one first."""
-        return [line.encode() for line in self._secrets.read("session_key").split()]
+        return [line.encode() for line in self._secrets.read("session_key").splitlines()]
 
     def start(self, person: Person) -> str:
         """Start a session and return its token."""

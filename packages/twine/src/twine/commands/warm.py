@@ -24,7 +24,8 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(_arguments: argparse.Namespace) -> int:
     """Compile code and templates, render what is the same for everybody."""
-    settings = read_settings({**NOWHERE, **machine_values(), **os.environ})
+    known = {name: value for name, value in {**machine_values(), **os.environ}.items() if value}
+    settings = read_settings({**NOWHERE, **known})
     print(f"code: {_compile_code()}")
     print(f"templates: {_compile_templates(settings)}")
     print(f"fragments: {_fill_fragments(settings)}")

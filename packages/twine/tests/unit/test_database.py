@@ -1,0 +1,86 @@
+"""The pool outlives what happens to its database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from support import PASSWORD, Browser, Machine, Postgres, Redis, make_app, said, wait_until
+from twine.schema import migrate
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Machine]:
+    """A machine of the test's own, to be treated badly."""
+    with Postgres(tmp_path / "postgres") as postgres, Redis(tmp_path / "redis") as redis:
+        machine = Machine(tmp_path, postgres, redis, redis)
+        machine.write_secret("session_key", "a key")
+        machine.create_database("twine", "twine")
+        migrate(machine.settings())
+        machine.seed("--clients", "1", "--staff", "2")
+        yield machine
+
+
+@pytest.fixture
+def person(own: Machine) -> Iterator[Browser]:
+    """Somebody who has logged in there."""
+    running = make_app(own.settings())
+    person = Browser(next(running))
+    person.log_in("client-1", "staff-2@client-1.example", PASSWORD)
+    yield person
+    next(running, None)
+
+
+def test_a_restart_of_the_database_costs_no_request(own: Machine, person: Browser) -> None:
+    assert person.file().status_code == 201
+    own.postgres.stop()
+    own.postgres.start()
+
+    assert [person.file().status_code for _ in range(4)] == [201] * 4
+
+
+def test_ended_connections_cost_no_request(own: Machine, person: Browser) -> None:
+    person.file()
+    own.postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'twine'")
+
+    assert person.file().status_code == 201
+
+
+def test_an_absent_database_is_said_and_comes_back(own: Machine, person: Browser) -> None:
+    own.postgres.stop()
+    refused = person.file()
+    assert refused.status_code == 503
+    assert "database" in said(refused)["error"]
+    assert person.get("/ready").status_code == 503
+
+    own.postgres.start()
+    wait_until(lambda: person.get("/ready").status_code == 200, seconds=15, what="Twine is ready again")
+    assert person.file().status_code == 201
+
+
+def test_a_new_password_is_read_from_the_file(own: Machine, person: Browser) -> None:
+    own.postgres.run("ALTER USER twine PASSWORD 'second'")
+    assert person.file().status_code == 201
+
+    own.write_secret("database", json.dumps({"username": "twine", "password": "second"}))
+    own.postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'twine'")
+    assert person.file().status_code == 201
+
+
+def test_the_pool_keeps_its_budget(machine: Machine, app_with: Callable[..., Flask]) -> None:
+    connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'twine' AND backend_start > %s"
+    began = machine.postgres.run("SELECT now()")[0][0]
+    app = app_with(database_pool=2)
+    people = [Browser(app) for _ in range(6)]
+    for person in people:
+        person.log_in("client-2", "staff-2@client-2.example", PASSWORD)
+    with ThreadPoolExecutor(len(people)) as pool:
+        codes = list(pool.map(lambda person: person.file().status_code, people))
+    used = machine.postgres.run(connections, began)
+
+    assert codes == [201] * 6
+    assert used[0][0] <= 2
