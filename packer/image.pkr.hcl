@@ -6,30 +6,26 @@ build {
 
   # Packer's own ssh proxy makes Ansible five to ten times slower: https://github.com/hashicorp/packer-plugin-ansible/issues/100
   provisioner "ansible" {
-    playbook_file       = "${path.root}/../playbooks/configure_machine.yml"
-    command             = var.ansible_playbook
-    groups              = [var.role]
-    inventory_directory = var.inventory_folder
-    use_proxy           = false
-    extra_arguments = [
-      "--extra-vars", "machine_phase=bake",
-      "--extra-vars", source.type == "docker" ? "ansible_connection=community.docker.docker ansible_host=${build.ID}" : "{}",
-    ]
-    ansible_env_vars    = ["ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=True"]
+    playbook_file           = "${path.root}/../playbooks/configure_machine.yml"
+    command                 = var.ansible_playbook
+    groups                  = [var.role]
+    inventory_directory     = var.inventory_folder
+    use_proxy               = false
+    inventory_file_template = source.type == "docker" ? "{{ .HostAlias }} ansible_connection=community.docker.docker ansible_host=${build.ID}\n" : null
+    extra_arguments         = ["--extra-vars", "machine_phase=bake"]
+    ansible_env_vars        = ["ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=True"]
 
   }
 
   provisioner "ansible" {
-    playbook_file       = "${path.root}/../playbooks/seal_image.yml"
-    command             = var.ansible_playbook
-    groups              = [var.role]
-    inventory_directory = var.inventory_folder
-    use_proxy           = false
-    extra_arguments = [
-      "--extra-vars", "machine_phase=bake",
-      "--extra-vars", source.type == "docker" ? "ansible_connection=community.docker.docker ansible_host=${build.ID}" : "{}",
-    ]
-    ansible_env_vars    = ["ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=True"]
+    playbook_file           = "${path.root}/../playbooks/seal_image.yml"
+    command                 = var.ansible_playbook
+    groups                  = [var.role]
+    inventory_directory     = var.inventory_folder
+    use_proxy               = false
+    inventory_file_template = source.type == "docker" ? "{{ .HostAlias }} ansible_connection=community.docker.docker ansible_host=${build.ID}\n" : null
+    extra_arguments         = ["--extra-vars", "machine_phase=bake"]
+    ansible_env_vars        = ["ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=True"]
 
   }
 

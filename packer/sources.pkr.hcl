@@ -18,7 +18,6 @@ source "docker" "machine" {
   run_command = ["-d", "-i", "-t", "--network", var.docker_network, "--label", "twine.checkout=${trimprefix(var.docker_prefix, "twine-")}", "--entrypoint=/bin/sh", "--", "{{ .Image }}"]
   changes = [
     "ENTRYPOINT [\"/sbin/init\"]",
-    "STOPSIGNAL SIGRTMIN+3",
     "LABEL twine.checkout=${trimprefix(var.docker_prefix, "twine-")}",
     "LABEL twine.role=${var.role}",
     "LABEL twine.bake_key=${var.bake_key}",

@@ -20,7 +20,7 @@ options:
     required: true
   release:
     description:
-      - The release, with the keys V(name), V(snapshot), V(commit), V(packages) (name to C(version) and C(sha256)), V(images)
+      - The release, with the keys V(name), V(snapshot), V(commit), V(packages) (name to C(version), C(architecture) and C(sha256)), V(images)
         (role to image id), V(bake_keys) (role to digest) and V(templates) (file name to SHA-256).
     type: dict
     required: true

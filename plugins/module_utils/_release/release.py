@@ -22,9 +22,10 @@ class ReleaseError(ValueError):
 
 @dataclass(frozen=True)
 class Package:
-    """A package of a release: its Debian version, and the SHA-256 of the .deb as 64 hexadecimal digits."""
+    """A package of a release: its Debian version and architecture, and the SHA-256 of the .deb as 64 hexadecimal digits."""
 
     version: str
+    architecture: str
     sha256: str
 
 
@@ -110,6 +111,6 @@ def _matching(key: str, name: str, value: object, pattern: re.Pattern[str]) -> s
 
 
 def _package(name: str, value: object) -> Package:
-    if not isinstance(value, Mapping) or set(value) != {"version", "sha256"}:
-        raise _refusal(f"packages.{name}", "it needs exactly the keys version and sha256")
-    return Package(str(value["version"]), _matching("packages", name, value["sha256"], SHA256))
+    if not isinstance(value, Mapping) or set(value) != {"version", "architecture", "sha256"}:
+        raise _refusal(f"packages.{name}", "it needs exactly the keys version, architecture and sha256")
+    return Package(str(value["version"]), str(value["architecture"]), _matching("packages", name, value["sha256"], SHA256))

@@ -11,7 +11,7 @@ GOOD: dict[str, Any] = {
     "name": "1.0.0-0a1b2c",
     "snapshot": "20260101t000000z-0a1b2c3d4e5f",
     "commit": "0123abc",
-    "packages": {"twine": {"version": "1.0.0-1~deb12", "sha256": "0" * 64}},
+    "packages": {"twine": {"version": "1.0.0-1~deb12", "architecture": "all", "sha256": "0" * 64}},
     "images": {"twine": "ami-0123456789abcdef0"},
     "bake_keys": {"twine": "0a1b2c3d4e5f"},
     "templates": {"network.yml": "1" * 64},
@@ -32,7 +32,7 @@ def test_a_release_survives_being_written_and_read() -> None:
         ({"images": {"twine": "latest"}}, "images.twine"),
         ({"images": []}, "images"),
         ({"packages": {"twine": {"version": "1"}}}, "packages.twine"),
-        ({"packages": {"twine": {"version": "1", "sha256": "short"}}}, "packages.twine"),
+        ({"packages": {"twine": {"version": "1", "architecture": "all", "sha256": "short"}}}, "packages.twine"),
         ({"templates": {"network.yml": "zz"}}, "templates.network.yml"),
     ],
 )
@@ -53,7 +53,7 @@ def test_what_is_no_mapping_is_refused() -> None:
 
 def test_differences_are_told_in_a_readers_order() -> None:
     new = GOOD | {
-        "packages": {"twine": {"version": "1.0.1-1~deb12", "sha256": "2" * 64}},
+        "packages": {"twine": {"version": "1.0.1-1~deb12", "architecture": "all", "sha256": "2" * 64}},
         "images": {"twine": "ami-11111111111111111"},
         "templates": {},
     }
@@ -65,7 +65,7 @@ def test_differences_are_told_in_a_readers_order() -> None:
 
 
 def test_the_same_version_with_other_content_is_told() -> None:
-    new = GOOD | {"packages": {"twine": {"version": "1.0.0-1~deb12", "sha256": "2" * 64}}}
+    new = GOOD | {"packages": {"twine": {"version": "1.0.0-1~deb12", "architecture": "all", "sha256": "2" * 64}}}
     assert difference(from_data(GOOD), from_data(new)) == ["package twine 1.0.0-1~deb12: other content"]
 
 

@@ -1,0 +1,150 @@
+"""Bakes an image with Packer, or finds the one that is there. One bake of an image at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .bake_key import key_of, moved
+
+TAIL_LINES = 30
+
+
+class BakeError(Exception):
+    """An image could not be had; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Bakery:
+    """Where images are baked: ``records`` is the folder of ``<role>.json``, ``prefix`` names the checkout's images in Docker."""
+
+    checkout: Path
+    inventory: Path
+    records: Path
+    packer: str
+    ansible_playbook: str
+    prefix: str
+    network: str
+    base: str
+
+    def have(self, role: str, inputs: Mapping[str, str], snapshot: str) -> bool:
+        """Finds the image of ``role`` made of ``inputs``, or bakes it, which takes a minute; whether it was baked.
+
+        :raises BakeError: if Packer fails; nothing of the bake is left, and the last record stays the one in use.
+        """
+        key = key_of(inputs)
+        self.records.mkdir(parents=True, exist_ok=True)
+        with _alone(self.records / f"{role}.lock"):
+            image = self.find(role, key)
+            baked = image is None
+            if image is None:
+                self._bake(role, key, snapshot)
+                image = self.find(role, key)
+            if image is None:
+                raise BakeError(f"Failed to find image {role} {key} after its bake: Docker has none of its labels. Read {self._log(role)}.")
+            self._record(role, key, image, inputs, snapshot)
+        return baked
+
+    def explain(self, role: str, inputs: Mapping[str, str]) -> str:
+        """Why the image of ``role`` must be baked anew, or that nothing moved since the last record."""
+        known = self.last(role)
+        if not known:
+            return "it was never baked here"
+        phrases = moved(known["inputs"], inputs)
+        return "; ".join(phrases) if phrases else "nothing moved"
+
+    def last(self, role: str) -> dict[str, Any]:
+        """The record of the image in use; empty if there is none."""
+        path = self.records / f"{role}.json"
+        found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return found
+
+    def find(self, role: str, key: str) -> str | None:
+        """The Docker id (64 hexadecimal digits) of the checkout's image with that key; None if it is not there."""
+        owner = self.prefix.removeprefix("twine-")
+        filters = [f"label=twine.{name}={value}" for name, value in (("checkout", owner), ("role", role), ("bake_key", key))]
+        command = ["docker", "images", "--no-trunc", "--quiet", *(word for one in filters for word in ("--filter", one))]
+        found = self._run(command, "ask Docker for images").split()
+        return found[0].removeprefix("sha256:") if found else None
+
+    def base_id(self) -> str:
+        """The id of the base image: another base, another image."""
+        return self._run(["docker", "image", "inspect", "--format", "{{.Id}}", self.base], f"find the base image {self.base}").strip()
+
+    def versions(self) -> dict[str, str]:
+        """The versions of the tools that bake."""
+        packer = self._run([self.packer, "version"], "ask Packer for its version").splitlines()[0]
+        ansible = self._run([self.ansible_playbook, "--version"], "ask Ansible for its version").splitlines()[0]
+        return {"tool packer": packer.split()[-1], "tool ansible": ansible.split()[-1].strip("]")}
+
+    def _bake(self, role: str, key: str, snapshot: str) -> None:
+        variables = {
+            "bake_key": key,
+            "snapshot": snapshot,
+            "inventory_folder": str(self.inventory),
+            "ansible_playbook": self.ansible_playbook,
+            "docker_base": self.base,
+            "docker_network": self.network,
+            "docker_prefix": self.prefix,
+        }
+        command = [self.packer, "build", "-color=false", "-only=image.docker.machine", f"-var-file=packer/images/{role}.pkrvars.hcl"]
+        command += [f"-var={name}={value}" for name, value in variables.items()] + ["packer"]
+        with self._log(role).open("w") as log:
+            done = subprocess.run(command, cwd=self.checkout, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self._environment(), check=False)
+        if done.returncode:
+            tail = "\n".join(self._log(role).read_text(errors="replace").splitlines()[-TAIL_LINES:])
+            raise BakeError(f"Failed to bake image {role}: Packer ended with {done.returncode}. Read {self._log(role)}; it ends:\n{tail}")
+
+    def _record(self, role: str, key: str, image: str, inputs: Mapping[str, str], snapshot: str) -> None:
+        last = self.last(role)
+        if last and last["bake_key"] == key and last["docker_id"] == image:
+            return
+        listed = self._run(["docker", "run", "--rm", "--entrypoint", "dpkg-query", image, "-W"], f"list the packages of image {role}")
+        record = {
+            "role": role,
+            "bake_key": key,
+            "image_id": f"ami-{image[:17]}",
+            "docker_id": image,
+            "docker_image": f"{self.prefix}/{role}:{key}",
+            "snapshot": snapshot,
+            "built_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "inputs": dict(sorted(inputs.items())),
+            "packages": dict(line.split("\t") for line in listed.splitlines() if "\t" in line),
+        }
+        path = self.records / f"{role}.json"
+        staged = path.with_suffix(".new")
+        staged.write_text(json.dumps(record, indent=1) + "\n")
+        staged.replace(path)
+
+    def _environment(self) -> dict[str, str]:
+        plugins = self.checkout / "build" / "tools" / "packer_plugins"
+        mine = {"ANSIBLE_CONFIG": str(self.checkout / "ansible.cfg"), "CHECKPOINT_DISABLE": "1"}
+        return {**os.environ, **mine, **({"PACKER_PLUGIN_PATH": str(plugins)} if plugins.is_dir() else {})}
+
+    def _log(self, role: str) -> Path:
+        return self.records / f"{role}.log"
+
+    def _run(self, command: list[str], what: str) -> str:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, env=self._environment(), check=False)
+        except FileNotFoundError:
+            raise BakeError(f"Failed to {what}: {command[0]} is not there. Run make setup.") from None
+        if done.returncode:
+            raise BakeError(f"Failed to {what}: {done.stderr.strip() or done.stdout.strip()}. Run make setup, then try again.")
+        return done.stdout
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Holds the lock on ``path``; who comes second waits, and then finds the image. The kernel frees it if the holder dies."""
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,79 @@
+"""What an image is made of, read from the checkout: content only, never a time, a folder's place, a comment or an order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_NOT_CONFIGURATION = frozenset({"README.md", "NOTE.md", "__pycache__"})
+
+
+class _AnyTag(yaml.SafeLoader):
+    """Reads YAML with Ansible's own tags (!vault, !unsafe) as plain values: they are only compared."""
+
+
+def _plain(loader: _AnyTag, suffix: str, node: yaml.Node) -> Any:
+    value = loader.construct_mapping(node, deep=True) if isinstance(node, yaml.MappingNode) else getattr(node, "value", None)
+    return {suffix: str(value)}
+
+
+_AnyTag.add_multi_constructor("!", _plain)
+
+
+def digest_of_file(path: Path) -> str:
+    """A digest of what the file says: YAML by its data, HCL without comments and blank lines, all else by its bytes."""
+    data = path.read_bytes()
+    if path.suffix in (".yml", ".yaml"):
+        documents = list(yaml.load_all(data, Loader=_AnyTag))
+        data = json.dumps(documents, sort_keys=True, default=str).encode()
+    elif path.suffix == ".hcl":
+        lines = (line.strip() for line in data.decode().splitlines())
+        data = "\n".join(line for line in lines if line and not line.startswith(("#", "//"))).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_tree(folder: Path) -> str:
+    """A digest of every file under ``folder`` that configures something, with its relative path and executable bit."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.is_file() and not _NOT_CONFIGURATION.intersection(relative.parts):
+            mode = "x" if path.stat().st_mode & 0o100 else "-"
+            total.update(f"{relative.as_posix()} {mode} {digest_of_file(path)}\n".encode())
+    return total.hexdigest()
+
+
+def digest_of_variables(variables: Mapping[str, Any], roles: Iterable[str]) -> str:
+    """A digest of those ``variables`` that the roles take: theirs begin with the role's name."""
+    prefixes = tuple(f"{role}_" for role in roles)
+    taken = {name: value for name, value in variables.items() if name.startswith(prefixes)}
+    return hashlib.sha256(json.dumps(taken, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def group_variables(inventory: Path, groups: Iterable[str]) -> dict[str, Any]:
+    """The variables that an inventory folder gives to ``groups``, as written: later groups win."""
+    found: dict[str, Any] = {}
+    for group in groups:
+        folder = inventory / "group_vars" / group
+        files = sorted(folder.glob("*.yml")) if folder.is_dir() else [folder.with_suffix(".yml")]
+        for path in files:
+            if path.exists():
+                found |= yaml.load(path.read_bytes(), Loader=_AnyTag) or {}
+    return found
+
+
+def collect(checkout: Path, inventory: Path, role: str, roles: Iterable[str], packages: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """All inputs that lie in the checkout, for the image of ``role`` made by ``roles`` from ``packages`` of the snapshot."""
+    roles = list(roles)
+    inputs = {f"package {name}": f"{package['version']} {package['sha256']}" for name, package in packages.items()}
+    inputs |= {f"role {name}": digest_of_tree(checkout / "roles" / name) for name in roles}
+    inputs |= {f"playbook {name}": digest_of_file(checkout / "playbooks" / f"{name}.yml") for name in ("configure_machine", "seal_image")}
+    inputs |= {f"packer {path.name}": digest_of_file(path) for path in sorted((checkout / "packer").glob("*.hcl"))}
+    inputs[f"packer {role}.pkrvars.hcl"] = digest_of_file(checkout / "packer" / "images" / f"{role}.pkrvars.hcl")
+    inputs["variables"] = digest_of_variables(group_variables(inventory, ["all", role]), roles)
+    return inputs
