@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from services_on_loopback import Cloud
 from twine_machine.__main__ import main
-from twine_machine.configure import Paths
+from twine_machine.paths import Paths
 
 ROLE = grp.getgrgid(os.getegid()).gr_name
 USER = pwd.getpwuid(os.geteuid())

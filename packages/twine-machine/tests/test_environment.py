@@ -34,7 +34,9 @@ def test_a_name_given_twice_is_refused() -> None:
 
 
 def test_what_systemd_would_take_apart_is_quoted() -> None:
-    assert render({"A": "x", "B": 'a "b" $c\\'}) == 'A=x\nB="a \\"b\\" \\$c\\\\"\n'
+    values = {"A": "x", "B": 'a "b" $c\\'}
+    assert parse(render(values), "it") == values
+    assert render(values) == 'A=x\nB="a \\"b\\" \\$c\\\\"\n'
 
 
 @pytest.mark.parametrize(

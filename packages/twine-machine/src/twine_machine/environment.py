@@ -32,7 +32,9 @@ def parse(text: str, source: str) -> dict[str, str]:
 
 
 def _unquoted(value: str) -> str:
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES else value
+    if len(value) < 2 or value[0] != value[-1] or value[0] not in QUOTES:
+        return value
+    return re.sub(r'\\(["\\`$])', r"\1", value[1:-1]) if value[0] == '"' else value[1:-1]
 
 
 def render(values: Mapping[str, str]) -> str:

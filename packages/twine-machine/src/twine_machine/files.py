@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 
@@ -12,7 +11,7 @@ def write(path: Path, content: str, mode: int = 0o644, owner: int = -1, group: i
     data = content.encode()
     if path.is_file() and path.read_bytes() == data and path.stat().st_mode & 0o777 == mode:
         return False
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from twine_machine import files
 
+# systemd's own mark, and those of Docker and Podman, which do not tell systemd.
+CONTAINER_MARKS = (Path("/run/systemd/container"), Path("/.dockerenv"), Path("/run/.containerenv"))
+
 
 class Stages:
     """Seconds since the machine began to start, by stage.
@@ -18,7 +21,7 @@ class Stages:
 
     def __init__(self, path: Path, proc: Path = Path("/proc"), container: bool | None = None) -> None:
         self._path = path
-        self._container = Path("/run/systemd/container").exists() if container is None else container
+        self._container = any(mark.exists() for mark in CONTAINER_MARKS) if container is None else container
         first = _started(proc / "1" / "stat")
         self._begin = first if self._container else 0.0
         self._record: dict[str, object] = {

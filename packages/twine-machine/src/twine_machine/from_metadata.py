@@ -1,4 +1,4 @@
-"""Makes the machine what its configuration says."""
+"""A machine that asks the metadata service who it is, and takes its secrets from where its user data says."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import json
 import os
 import pwd
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from twine_machine import environment, files
 from twine_machine.errors import MachineError
 from twine_machine.metadata import Metadata
+from twine_machine.paths import Paths
 from twine_machine.patience import Patience, say
 from twine_machine.services import Services
 from twine_machine.stages import Stages
@@ -23,75 +24,9 @@ SSH_USER = "MACHINE_SSH_USER"
 USERADD = "/usr/sbin/useradd"
 
 
-@dataclass(frozen=True)
-class Paths:
-    """Where everything lies below `root`, which is `/` but for tests."""
-
-    root: Path = Path("/")
-
-    @property
-    def own(self) -> Path:
-        """Return the file that makes a machine configure itself from files."""
-        return self.root / "etc/machine/machine.env"
-
-    @property
-    def image(self) -> Path:
-        """Return the record that the bake left in the image."""
-        return self.root / "usr/lib/twine-machine/image.json"
-
-    @property
-    def run(self) -> Path:
-        """Return the folder in memory."""
-        return self.root / "run/machine"
-
-    @property
-    def secrets(self) -> Path:
-        """Return the folder of fetched secrets."""
-        return self.run / "secrets"
-
-
 def configure(paths: Paths, patience: Patience, endpoint: str, stages: Stages) -> str:
-    """Configure from files where there are any, else from the metadata service; returns what to say about it."""
-    if paths.own.is_file():
-        stages.note(source="file")
-        return _from_files(paths)
-    stages.note(source="metadata")
-    return _from_metadata(paths, patience, Metadata(patience, endpoint), stages)
-
-
-def refresh(paths: Paths, patience: Patience, endpoint: str) -> list[str]:
-    """Fetch the secrets of a configured machine again; returns the names of those that changed."""
-    if paths.own.is_file():
-        return []
-    values = configured(paths)
-    return _fetch(paths, values, _services(values, patience, endpoint))
-
-
-def publish(paths: Paths, patience: Patience, endpoint: str, parameter: str, file: Path) -> None:
-    """Write a file's content into a parameter."""
-    _services(configured(paths), patience, endpoint).publish(parameter, file.read_text(encoding="utf-8"))
-
-
-def configured(paths: Paths) -> dict[str, str]:
-    """Return the values that `configure` wrote."""
-    path = paths.run / "machine.env"
-    try:
-        return environment.parse(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise MachineError(f"Failed to read {path}: {error.strerror}. Start machine-config.service first.") from None
-
-
-def _from_files(paths: Paths) -> str:
-    values = environment.parse(paths.own.read_text(encoding="utf-8"), str(paths.own))
-    for item in wanted(values):
-        raise MachineError(
-            f"Failed to configure from {paths.own}: {item.key} names something in AWS. "
-            f"Take the line out and write the secret itself to {paths.own.parent / 'secrets' / item.file}."
-        )
-    return f"configured from {paths.own}"
-
-
-def _from_metadata(paths: Paths, patience: Patience, metadata: Metadata, stages: Stages) -> str:
+    """Fetch and write everything; returns what to say about it."""
+    metadata = Metadata(patience, endpoint)
     values = environment.parse(metadata.user_data(), "the user data")
     stages.reach("metadata")
     role = _role(paths, values)
@@ -112,6 +47,26 @@ def _from_metadata(paths: Paths, patience: Patience, metadata: Metadata, stages:
     # Last: units take this file for the sign that a machine is configured.
     files.write(paths.run / "machine.env", environment.render(values))
     return f"configured as {role}, {instance.instance} in {instance.zone}"
+
+
+def refresh(paths: Paths, patience: Patience, endpoint: str) -> list[str]:
+    """Fetch the secrets of a configured machine again; returns the names of those that changed."""
+    values = configured(paths)
+    return _fetch(paths, values, _services(values, patience, endpoint))
+
+
+def publish(paths: Paths, patience: Patience, endpoint: str, parameter: str, file: Path) -> None:
+    """Write a file's content into a parameter."""
+    _services(configured(paths), patience, endpoint).publish(parameter, file.read_text(encoding="utf-8"))
+
+
+def configured(paths: Paths) -> dict[str, str]:
+    """Return the values that `configure` wrote."""
+    path = paths.run / "machine.env"
+    try:
+        return environment.parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise MachineError(f"Failed to read {path}: {error.strerror}. Start machine-config.service first.") from None
 
 
 def _role(paths: Paths, values: Mapping[str, str]) -> str:
