@@ -34,6 +34,11 @@ class Deb:
         return f"{self.name}_{self.version}_{self.architecture}"
 
     @property
+    def file_name(self) -> str:
+        """The name of its file, as dpkg gives it: without the epoch."""
+        return f"{self.name}_{self.version.rpartition(':')[2]}_{self.architecture}.deb"
+
+    @property
     def query(self) -> str:
         """The aptly query that finds this package and no other version."""
         return f"{self.name} (= {self.version}) {{{self.architecture}}}"

@@ -130,3 +130,6 @@ def check_file(aptly: Aptly, deb: Deb, file: Path | None) -> None:
     inside = Deb(said.get("Package", ""), said.get("Version", ""), said.get("Architecture", ""), actual)
     if inside != deb:
         raise PackageError(f"add {deb.label}", f"{file} is {inside.label}", "Name the package that is in the file")
+    if file.name != deb.file_name:
+        # aptly publishes a file under the name it came with, and two versions must not share one.
+        raise PackageError(f"add {deb.label}", f"its file is named {file.name}", f"Name it {deb.file_name}")

@@ -1,0 +1,72 @@
+"""One writer at a time, over processes; who waits knows for whom."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
+from ansible_collections.twine.platform.plugins.module_utils._packages.lock import writer
+
+HOLDER = """
+import sys
+from pathlib import Path
+from ansible_collections.twine.platform.plugins.module_utils._packages.lock import writer
+with writer(Path(sys.argv[1]), "hold it", 5):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+ADDER = """
+import sys
+from pathlib import Path
+from ansible_collections.twine.platform.plugins.module_utils._packages.lock import writer
+count = Path(sys.argv[1] + ".count")
+for _ in range(25):
+    with writer(Path(sys.argv[1]), "count", 60):
+        count.write_text(str(int(count.read_text()) + 1))
+"""
+
+
+def start(script: str, lock: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", textwrap.dedent(script), str(lock)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_free_lock_is_had_at_once(tmp_path: Path) -> None:
+    with writer(tmp_path / "lock", "try", 1) as turn:
+        assert turn.for_whom == ""
+
+
+def test_a_wait_that_is_too_long_names_the_holder(tmp_path: Path) -> None:
+    with start(HOLDER, tmp_path / "lock") as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(PackageError, match=rf"Failed to get a turn to try: process {holder.pid} \(hold it\) has held"),
+            writer(tmp_path / "lock", "try", 0.2),
+        ):
+            pass
+        holder.kill()
+
+
+def test_a_killed_holder_holds_no_longer(tmp_path: Path) -> None:
+    with start(HOLDER, tmp_path / "lock") as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        holder.kill()
+        holder.wait()
+        with writer(tmp_path / "lock", "try", 5):
+            pass
+
+
+def test_four_writers_lose_nothing(tmp_path: Path) -> None:
+    (tmp_path / "lock.count").write_text("0")
+    writers = [start(ADDER, tmp_path / "lock") for _ in range(4)]
+    for process in writers:
+        process.communicate()
+    assert [process.returncode for process in writers] == [0] * 4
+    assert (tmp_path / "lock.count").read_text() == "100"
