@@ -1,0 +1,117 @@
+"""Each input alone moves the key; what is no input does not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of, moved
+from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect
+
+PACKAGES = {"twine": {"version": "1.0.0-1~deb12", "sha256": "a" * 64}}
+FILES = {
+    "roles/common/tasks/main.yml": "- name: One\n  ansible.builtin.debug:\n    msg: one\n",
+    "roles/common/templates/etc/one.j2": "one\n",
+    "roles/common/README.md": "# Common\n",
+    "roles/nginx/tasks/main.yml": "- name: Two\n",
+    "roles/other/tasks/main.yml": "- name: Three\n",
+    "playbooks/configure_machine.yml": "- hosts: all\n",
+    "playbooks/seal_image.yml": "- hosts: all\n",
+    "packer/image.pkr.hcl": '# comment\nbuild {\n  name = "image"\n}\n',
+    "packer/images/twine.pkrvars.hcl": 'role = "twine"\n',
+    "packer/images/bastion.pkrvars.hcl": 'role = "bastion"\n',
+    "inventories/local/group_vars/all/estate.yml": "estate: one\nnginx_keepalive: 75\nsecret: !vault x\n",
+    "inventories/local/group_vars/twine.yml": "common_packages: [a]\n",
+}
+
+
+def checkout(folder: Path) -> Path:
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def key(folder: Path, packages: dict[str, dict[str, str]] | None = None) -> str:
+    return key_of(collect(folder, folder / "inventories/local", "twine", ["common", "nginx"], packages or PACKAGES))
+
+
+def edit(name: str, old: str, new: str) -> Callable[[Path], object]:
+    def change(folder: Path) -> None:
+        path = folder / name
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        edit("roles/common/tasks/main.yml", "msg: one", "msg: two"),
+        edit("roles/common/templates/etc/one.j2", "one", "two"),
+        edit("roles/nginx/tasks/main.yml", "Two", "Four"),
+        edit("playbooks/configure_machine.yml", "all", "twine"),
+        edit("playbooks/seal_image.yml", "all", "twine"),
+        edit("packer/image.pkr.hcl", "image", "picture"),
+        edit("packer/images/twine.pkrvars.hcl", "twine", "linen"),
+        edit("inventories/local/group_vars/all/estate.yml", "75", "76"),
+        edit("inventories/local/group_vars/twine.yml", "[a]", "[a, b]"),
+        lambda folder: (folder / "roles/common/files").mkdir() or (folder / "roles/common/files/new").write_text(""),
+        lambda folder: (folder / "roles/common/templates/etc/one.j2").chmod(0o755),
+    ],
+)
+def test_each_input_alone_moves_the_key(tmp_path: Path, change: Callable[[Path], object]) -> None:
+    folder = checkout(tmp_path)
+    before = key(folder)
+    change(folder)
+    assert key(folder) != before
+
+
+@pytest.mark.parametrize("packages", [{"twine": {"version": "1.0.1-1~deb12", "sha256": "a" * 64}}, {"twine": {"version": "1.0.0-1~deb12", "sha256": "b" * 64}}])
+def test_a_packages_version_and_content_move_the_key(tmp_path: Path, packages: dict[str, dict[str, str]]) -> None:
+    folder = checkout(tmp_path)
+    assert key(folder) != key(folder, packages)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        edit("roles/common/README.md", "Common", "About"),
+        edit("roles/other/tasks/main.yml", "Three", "Five"),
+        edit("roles/common/tasks/main.yml", "- name", "# why\n- name"),
+        edit("packer/image.pkr.hcl", "# comment", "# another"),
+        edit("packer/images/bastion.pkrvars.hcl", "bastion", "gate"),
+        edit("inventories/local/group_vars/all/estate.yml", "estate: one", "estate: two"),
+        lambda folder: os.utime(folder / "roles/common/tasks/main.yml", (0, 0)),
+    ],
+)
+def test_what_configures_nothing_does_not(tmp_path: Path, change: Callable[[Path], object]) -> None:
+    folder = checkout(tmp_path)
+    before = key(folder)
+    change(folder)
+    assert key(folder) == before
+
+
+def test_the_checkouts_place_does_not(tmp_path: Path) -> None:
+    first = checkout(tmp_path / "one")
+    shutil.copytree(first, tmp_path / "two")
+    assert key(first) == key(tmp_path / "two")
+
+
+def test_order_does_not() -> None:
+    assert key_of({"a": "1", "b": "2"}) == key_of({"b": "2", "a": "1"})
+
+
+def test_what_moved_is_said_from_what_to_what() -> None:
+    old = {"package twine": "1.0.0 " + "a" * 64, "role nginx": "c" * 64, "gone": "1"}
+    new = {"package twine": "1.0.1 " + "b" * 64, "role nginx": "c" * 64, "fresh": "1"}
+    assert moved(old, new) == ["fresh is new", "gone is gone", f"package twine: 1.0.0 {'a' * 12} → 1.0.1 {'b' * 12}"]
+
+
+def test_nothing_moved_says_nothing() -> None:
+    assert moved({"a": "1"}, {"a": "1"}) == []
