@@ -280,12 +280,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             default = os.environ.get("CLOCK_FACTOR", "10")
             command.add_argument("--clock-factor", default=default, help="divides AWS's own waits, never boot or requests (default 10)")
         if name == "fault":
-            command.add_argument("kind", choices=["throttle", "fail", "capacity", "away", "clear"])
-            command.add_argument("--action", help="API action, such as DescribeStacks; all when absent")
+            command.add_argument("kind", choices=["throttle", "fail", "capacity", "slow", "away", "clear"])
+            command.add_argument("--action", help="API action or resource type; all actions when absent; `each` for every action once")
             command.add_argument("--account", help="dev, prod, bastion or dns; all when absent")
             command.add_argument("--times", type=int, help="how many calls or launches (default 1)")
             command.add_argument("--which", help="instance type or zone whose capacity is refused; all when absent")
-            command.add_argument("--seconds", type=float, help="how long the API is away (default 60)")
+            command.add_argument("--seconds", type=float, help="how long the API is away, or how much slower a resource is (default 60)")
     return parser.parse_args(words)
 
 

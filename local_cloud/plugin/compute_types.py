@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core.responses import new_uuid
@@ -93,6 +93,32 @@ def describe_status(params: Props) -> Any:
     return ec2._xml(200, "DescribeInstanceStatusResponse", f"<instanceStatusSet>{items}</instanceStatusSet>")
 
 
+# Filters of DescribeInstances → what of a record they look at. Tags are the emulator's; any other filter is refused, not ignored.
+FILTERS: dict[str, Callable[[Props], list[str]]] = {
+    "availability-zone": lambda record: [record["Placement"]["AvailabilityZone"]],
+    "iam-instance-profile.arn": lambda record: [(record.get("IamInstanceProfile") or {}).get("Arn", "")],
+    "image-id": lambda record: [record["ImageId"]],
+    "instance-id": lambda record: [record["InstanceId"]],
+    "instance-state-name": lambda record: [record["State"]["Name"]],
+    "instance-type": lambda record: [record["InstanceType"]],
+    "instance.group-id": lambda record: [group["GroupId"] for group in record["SecurityGroups"]],
+    "private-ip-address": lambda record: [record["PrivateIpAddress"]],
+    "subnet-id": lambda record: [record["SubnetId"]],
+    "vpc-id": lambda record: [record["VpcId"]],
+}
+
+
+def matches(record: Props, filters: Mapping[str, list[str]]) -> bool:
+    for name, values in filters.items():
+        if name.startswith("tag:") or name in ("tag-key", "tag-value"):
+            continue
+        if name not in FILTERS:
+            raise Refused("InvalidParameterValue", f"The filter '{name}' is invalid: the local cloud has {', '.join(FILTERS)}")
+        if not any(ec2._glob_match(value, found) for value in values for found in FILTERS[name](record)):
+            return False
+    return bool(ec2._resource_matches_tag_filters(record["InstanceId"], filters))
+
+
 def modify_attribute(params: Props) -> Any:
     """Security groups only."""
     asked = emulator.request().input
@@ -111,7 +137,7 @@ def _regroup(record: Props, groups: list[str]) -> None:
 def console_output(params: Props) -> Any:
     instance_id = emulator.request().input["InstanceId"]
     instances.get(instance_id)
-    text = base64.b64encode(engine.logs(instances.container_of(instance_id)).encode()).decode()
+    text = base64.b64encode(engine.console(instances.container_of(instance_id)).encode()).decode()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
     return ec2._xml(200, "GetConsoleOutputResponse", f"<instanceId>{instance_id}</instanceId><timestamp>{stamp}</timestamp><output>{text}</output>")
 
@@ -152,6 +178,7 @@ def delete(instance_id: str, props: Props) -> None:
 
 def install() -> None:
     emulator.register_type("AWS::EC2::Instance", create=create, update=update, delete=delete, replacing=REPLACING, blocking=True)
+    ec2._matches_filters = matches
     describe_images = emulator.original_action("ec2", "DescribeImages")
     actions: dict[str, Any] = {
         "DescribeImages": lambda params: instances.describe_images(params, describe_images),

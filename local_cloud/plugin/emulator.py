@@ -109,7 +109,7 @@ async def _serve(service: str, original: Any, method: str, path: str, headers: d
     """In front of every service, after signature and policies: faults, the model, our actions, then the emulator's."""
     try:
         asked = read(service, method, path, headers, body, query)
-        faults.meet(asked)
+        faults.meet(service, asked.action)
         token = _request.set(asked)
         try:
             replaced = _replaced.get((service, asked.action))
@@ -198,21 +198,27 @@ def _strict_templates() -> None:
 
 @dataclass
 class Faults:
-    """What was asked to go wrong. Each is used up by the calls it meets, or ends with its time."""
+    """What was asked to go wrong. Each is used up by the calls it meets, ends with its time, or is cleared."""
 
     pending: list[dict[str, Any]] = field(default_factory=list)
+    capacity: dict[str, int] = field(default_factory=dict)  # zone, instance type or "*" → launches still to refuse
+    slow: dict[str, float] = field(default_factory=dict)  # resource type or "*" → seconds that each of its changes takes longer
     away_until: float = 0.0
-    capacity: dict[str, int] = field(default_factory=dict)  # zone or instance type or "*" → launches still to refuse
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def meet(self, asked: Request) -> None:
-        """Raise when a fault waits for this call."""
+    def meet(self, service: str, action: str) -> None:
+        """Raise when a fault waits for this action or resource type."""
         with self.lock:
             for fault in self.pending:
-                if fault["action"] in ("*", asked.action) and (account() in fault["accounts"] or not fault["accounts"]):
-                    fault["times"] -= 1
-                    self.pending = [f for f in self.pending if f["times"] > 0]
-                    raise Refused(fault["code"], f"{fault['message']} (injected fault)", fault["status"])
+                named = fault["action"] == action or (fault["action"] in ("*", "each") and service != "resource")
+                if named and account() in fault["accounts"] and (account(), action) not in fault["met"]:
+                    if fault["action"] == "each":
+                        fault["met"].append((account(), action))
+                    else:
+                        fault["times"] -= 1
+                        self.pending = [f for f in self.pending if f["times"] > 0]
+                    code, message, status = FAULTS[fault["kind"]]
+                    raise Refused(code, f"{message} (injected fault)", status)
 
     def refuse_capacity(self, instance_type: str, zone: str) -> None:
         with self.lock:
@@ -227,31 +233,39 @@ class Faults:
 
 
 faults = Faults()
-FAULTS = {
-    "throttle": ("Throttling", "Rate exceeded", 400),
-    "fail": ("InternalFailure", "An internal error has occurred", 500),
-}
+FAULTS = {"throttle": ("Throttling", "Rate exceeded", 400), "fail": ("InternalFailure", "An internal error has occurred", 500)}
 
 
 def inject(query: Mapping[str, str]) -> dict[str, Any]:
-    """`kind` throttle or fail (with action, times, account), capacity (with which, times), away (with seconds), or clear."""
-    kind, times = query.get("kind", ""), int(query.get("times", "1"))
+    """The query is what `python -m local_cloud fault` takes; the answer is what waits to go wrong."""
+    kind, action, times, seconds = query.get("kind", ""), query.get("action", "*"), int(query.get("times", "1")), float(query.get("seconds", "60"))
     with faults.lock:
         if kind in FAULTS:
-            code, message, status = FAULTS[kind]
-            named = query.get("account", "")
-            accounts = [settings.ACCOUNTS.get(named, named)] if named else []
-            action = query.get("action", "*")
-            faults.pending.append({"action": action, "accounts": accounts, "times": times, "code": code, "message": message, "status": status})
+            accounts = [settings.ACCOUNTS[query["account"]]] if "account" in query else list(settings.ACCOUNTS.values())
+            faults.pending.append({"kind": kind, "action": action, "accounts": accounts, "times": times, "met": []})
         elif kind == "capacity":
             faults.capacity[query.get("which", "*")] = times
+        elif kind == "slow":
+            faults.slow[action] = seconds
         elif kind == "away":
-            faults.away_until = time.monotonic() + float(query.get("seconds", "60"))
+            faults.away_until = time.monotonic() + seconds
         elif kind == "clear":
-            faults.pending, faults.capacity, faults.away_until = [], {}, 0.0
+            faults.pending, faults.capacity, faults.slow, faults.away_until = [], {}, {}, 0.0
         else:
-            raise Refused("ValidationError", f"Unknown fault {kind}. Faults: {', '.join([*FAULTS, 'capacity', 'away', 'clear'])}.")
-        return {"pending": list(faults.pending), "capacity": dict(faults.capacity), "away": max(0.0, faults.away_until - time.monotonic())}
+            raise Refused("ValidationError", f"Unknown fault {kind}. Faults: {', '.join([*FAULTS, 'capacity', 'slow', 'away', 'clear'])}.")
+        away = max(0.0, faults.away_until - time.monotonic())
+        return {"pending": list(faults.pending), "capacity": dict(faults.capacity), "slow": dict(faults.slow), "away": away}
+
+
+def _with_faults(change: Callable[..., Any]) -> Callable[..., Any]:
+    """CloudFormation's own step on one resource, which may fail or take its time."""
+
+    def changed(resource_type: str, *rest: Any) -> Any:
+        faults.meet("resource", resource_type)
+        time.sleep(faults.slow.get(resource_type, faults.slow.get("*", 0.0)))
+        return change(resource_type, *rest)
+
+    return changed
 
 
 # --- the gateway --------------------------------------------------------------------------------------------------
@@ -306,7 +320,9 @@ def install(is_operator: Callable[[str], bool], on_start: Callable[[], None]) ->
     """Hook everything in; `is_operator(address)` tells the host's requests from an instance's."""
     _strict_templates()
     runs_on_worker = stacks._runs_on_worker_thread
-    stacks._runs_on_worker_thread = lambda name: name in _blocking_types or runs_on_worker(name)
+    stacks._runs_on_worker_thread = lambda name: bool(faults.slow) or name in _blocking_types or runs_on_worker(name)
+    for step in ("_provision_resource", "_update_resource", "_delete_resource"):
+        setattr(stacks, step, _with_faults(getattr(stacks, step)))
     gateway.SERVICE_HANDLERS = {name: _served(name, handler) for name, handler in gateway.SERVICE_HANDLERS.items()}
     lifespan = gateway._handle_lifespan
 

@@ -151,7 +151,7 @@ def create_container(
     }
     if systemd:
         _systemd(config)
-        body["StopSignal"] = "SIGRTMIN+3"
+        body |= {"StopSignal": "SIGRTMIN+3", "Tty": True}  # a terminal, or systemd has no console to speak to
     if argv := list(command) or (["/sbin/init"] if systemd else []):
         body |= {"Entrypoint": argv[:1], "Cmd": argv[1:]}
     return str(call("POST", "/containers/create", body, name=name)["Id"])
@@ -249,10 +249,10 @@ def exec_in(name: str, command: Sequence[str], *, check: bool = True, user: str 
     return code, output
 
 
-def logs(name: str, lines: int = 200) -> str:
-    """What the container wrote to its console."""
-    raw = call("GET", f"/containers/{name}/logs", stdout=True, stderr=True, tail=lines)
-    return b"".join(_frames(raw)).decode(errors="replace")
+def console(name: str, lines: int = 200) -> str:
+    """What systemd and its units said on the console of a container."""
+    raw: bytes = call("GET", f"/containers/{name}/logs", stdout=True, stderr=True, tail=lines)
+    return raw.decode(errors="replace")
 
 
 def _frames(raw: bytes) -> Iterator[bytes]:

@@ -116,4 +116,4 @@ def test_a_fault_is_injected_and_passes(sides: Sides) -> None:
     ec2 = client("dns", "ec2")
     local_cloud("fault", "throttle", "--action", "DescribeInstances", "--account", "dns", "--times", "1")
     assert ec2.describe_instances()["Reservations"], "a client tries again"
-    assert json.loads(local_cloud("fault", "clear")) == {"pending": [], "capacity": {}, "away": 0.0}
+    assert json.loads(local_cloud("fault", "clear")) == {"pending": [], "capacity": {}, "slow": {}, "away": 0.0}

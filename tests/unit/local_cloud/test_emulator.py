@@ -10,13 +10,13 @@ from ministack.services import secretsmanager
 from ministack.services.cloudformation import engine, handlers
 
 from local_cloud.plugin import corrections, emulator
-from local_cloud.plugin.requests import Refused, Request
+from local_cloud.plugin.requests import Refused
 from tests.unit.local_cloud.estate import BASTION, DEV
 
 
 def meets(action: str) -> str:
     try:
-        emulator.faults.meet(Request("ec2", action, {}))
+        emulator.faults.meet("resource" if "::" in action else "ec2", action)
     except Refused as error:
         return error.code
     return ""
@@ -42,8 +42,20 @@ def test_a_fault_waits_for_its_account() -> None:
         assert meets("DescribeVpcs") == "Throttling"
 
 
+def test_each_action_is_met_once() -> None:
+    emulator.inject({"kind": "throttle", "action": "each"})
+    assert [meets("DescribeVpcs"), meets("DescribeVpcs"), meets("RunInstances"), meets("RunInstances")] == ["Throttling", "", "Throttling", ""]
+
+
+def test_a_resource_type_fails_only_by_its_name() -> None:
+    emulator.inject({"kind": "fail", "action": "*"})
+    assert not meets("AWS::EC2::Subnet")
+    emulator.inject({"kind": "fail", "action": "AWS::EC2::Subnet"})
+    assert [meets("AWS::EC2::VPC"), meets("AWS::EC2::Subnet"), meets("AWS::EC2::Subnet")] == ["", "InternalFailure", ""]
+
+
 def test_an_unknown_fault_is_refused() -> None:
-    with pytest.raises(Refused, match="Faults: throttle, fail, capacity, away, clear"):
+    with pytest.raises(Refused, match="Faults: throttle, fail, capacity, slow, away, clear"):
         emulator.inject({"kind": "gremlins"})
 
 
