@@ -99,6 +99,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings

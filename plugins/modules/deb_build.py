@@ -113,6 +113,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.twine.platform.plugins.module_utils._packages.build import Workshop, describe
 from ansible_collections.twine.platform.plugins.module_utils._packages.builder import Builder
 from ansible_collections.twine.platform.plugins.module_utils._packages.definition import defined_names, load_packages

@@ -122,6 +122,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.client import Client, Source
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError

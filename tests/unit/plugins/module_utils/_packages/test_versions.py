@@ -12,7 +12,21 @@ from ansible_collections.twine.platform.plugins.module_utils._packages import ve
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 
 # In dpkg's order, each older than the next.
-ASCENDING = "0.9 1.0~rc1-1 1.0~rc1-2 1.0-1~deb12 1.0-1 1.0-1+b1 1.0a-1 1.0+git-1 1.0.1-1 1.2-1 1.10-1 2026.1.0-1 1:0.1-1".split()
+ASCENDING = [
+    "0.9",
+    "1.0~rc1-1",
+    "1.0~rc1-2",
+    "1.0-1~deb12",
+    "1.0-1",
+    "1.0-1+b1",
+    "1.0a-1",
+    "1.0+git-1",
+    "1.0.1-1",
+    "1.2-1",
+    "1.10-1",
+    "2026.1.0-1",
+    "1:0.1-1",
+]
 
 CHANGELOG = """twine (1.0.0-1~deb12) bookworm; urgency=medium
 
