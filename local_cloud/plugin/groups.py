@@ -158,8 +158,9 @@ def resolved_template(group: Record) -> Record:
 def _launch(group: Record, count: int) -> None:
     """Begin `count` launches; each is a member from now on, so that no look launches it twice."""
     template = resolved_template(group)
-    zones = [item["AvailabilityZone"] for item in staying(group)]
-    have = len(zones)
+    have = len(staying(group))
+    # Machines of another version are on their way out or should be: the new ones are spread among themselves.
+    zones = [item["AvailabilityZone"] for item in staying(group) if item["LaunchTemplate"] == template]
     owner = emulator.account()
     for step, subnet_id in enumerate(fleet.spread(subnets(group), zones, count), 1):
         cause = (

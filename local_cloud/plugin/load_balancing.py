@@ -154,16 +154,20 @@ def _stack_balancer_gone(original: Callable[..., Any], physical_id: str, props: 
 
 def _stack_group(original: Callable[..., Any], logical_id: str, props: Mapping[str, Any], stack_name: str) -> Any:
     _refuse(haproxy.refused_group(props, haproxy.attributes(props.get("TargetGroupAttributes", []))))
-    arn, found = original(logical_id, props, stack_name)
-    # The very list that listeners fill: it is empty until there is one.
-    return arn, {**found, "LoadBalancerArns": alb._tgs[arn]["LoadBalancerArns"]}
+    return _with_names(*original(logical_id, props, stack_name))
+
+
+def _with_names(arn: str, found: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """GetAtt's answers that the emulator lacks. The list is the very one that listeners fill: empty until there is one."""
+    name = f"targetgroup/{arn.split(':targetgroup/')[-1]}"
+    return arn, {**found, "TargetGroupFullName": name, "LoadBalancerArns": alb._tgs[arn]["LoadBalancerArns"]}
 
 
 def _stack_group_change(original: Callable[..., Any], physical_id: str, old: Any, new: Mapping[str, Any], *rest: Any) -> Any:
     _refuse(haproxy.refused_group(new, haproxy.attributes(new.get("TargetGroupAttributes", []))))
     changed = original(physical_id, old, new, *rest)
     balancers.wake()
-    return changed
+    return _with_names(*changed)
 
 
 def _stack_listener(original: Callable[..., Any], logical_id: str, props: Mapping[str, Any], stack_name: str) -> Any:
