@@ -35,6 +35,7 @@ REGION = "eu-west-2"
 ACCOUNTS = {"dev": "111111111111", "prod": "222222222222", "bastion": "333333333333", "dns": "444444444444"}
 OPERATOR_ACCOUNT = ACCOUNTS["bastion"]
 PART = ("--filter", f"label={checkout.label()}", "--filter", "label=twine.part=local_cloud")
+BASE = "twine/base:bookworm"
 WAIT_SECONDS = 60.0
 
 
@@ -43,7 +44,10 @@ class Failed(Exception):
 
 
 def docker(*arguments: str, stdin: bytes | None = None) -> str:
-    done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, check=False)
+    try:
+        done = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise Failed("Failed to run docker: there is no such program. Install it and start its daemon, or run: make setup") from error
     if done.returncode:
         reason = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
         raise Failed(f"Failed to run `docker {' '.join(arguments[:3])} …`: {' '.join(reason[-3:])}")
@@ -70,7 +74,7 @@ def digest_of(folder: Path, *more: str) -> str:
     found = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
         found.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
-    for text in (docker("image", "inspect", "--format", "{{.Id}}", "twine/base:bookworm"), *more):
+    for text in (docker("image", "inspect", "--format", "{{.Id}}", BASE), *more):
         found.update(text.encode())
     return found.hexdigest()[:12]
 
@@ -143,6 +147,8 @@ def is_up() -> dict[str, str] | None:
 def preflight() -> None:
     if not (LIBRARIES / "ministack").is_dir():
         raise Failed(f"Failed to find the emulator in {LIBRARIES.relative_to(checkout.ROOT)}: it is not set up. Run: make setup")
+    if not docker("image", "ls", "--quiet", BASE):
+        raise Failed(f"Failed to find the image {BASE}: machines and engines are made from it. Run: make setup")
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
             raise Failed(f"Failed to take port {PORT} on 127.0.0.1: something listens there. End it, then run again.")
@@ -211,10 +217,10 @@ def up(arguments: argparse.Namespace) -> None:
             images = dict(pool.map(build, folders))
         print(f"Start {CLOUD}", flush=True)
         write_access(start_cloud(images, arguments.clock_factor), arguments.clock_factor)
-        wait_until_ready()
-    elif running.get("twine.code") != code_digest():
+    wait_until_ready()
+    if running and running["twine.code"] != code_digest():
         print("The local cloud runs older code than this checkout has: `down` and `up` take the new one (and lose what runs).")
-    print(f"The local cloud answers at {ENDPOINT} ({time.monotonic() - start:.1f} s). Clock factor {arguments.clock_factor}.")
+    print(f"The local cloud answers at {ENDPOINT} ({time.monotonic() - start:.1f} s). Clock factor {ask('addresses')['clock_factor']:g}.")
     print((STATE / "env").read_text(), end="")
 
 
