@@ -44,10 +44,11 @@ def spread(subnets: Sequence[Subnet], zones: Sequence[str], count: int) -> list[
 
 
 def victims(machines: Sequence[Machine], count: int) -> list[str]:
-    """Machines to end when there are `count` too many. Protected ones stay, even if that means too many stay."""
+    """Machines to end when there are `count` too many: first who does not serve. Protected ones stay, even if too many stay."""
     left, chosen = list(machines), []
     for _ in range(count):
         open_to = [machine for machine in left if not machine.protected]
+        open_to = [machine for machine in open_to if not machine.ready] or open_to
         if not open_to:
             break
         have = Counter(machine.zone for machine in left)
