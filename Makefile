@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo down test lint unit test-application molecule scenarios collection packages repository publish bake plan deploy release bench clean
+.PHONY: help setup demo down test lint unit test-application molecule integration scenarios collection packages repository publish bake plan deploy release bench clean
 
 PYTHON := .venv/bin/python
 IMAGES ?= twine elasticsearch bastion
@@ -31,8 +31,8 @@ down: ## remove every container, network and volume of this checkout (images sta
 	@if command -v docker >/dev/null; then python=$$(tools/find_python) && "$$python" -m tools.remove; fi
 
 ##@ Check
-test: setup ## run lint, unit, molecule and scenarios; print each part's time
-	@$(PYTHON) -m tools.suite lint unit molecule scenarios
+test: setup ## run all that follows, one part after another; print each part's time
+	@$(PYTHON) -m tools.suite lint unit molecule integration $(if $(wildcard tests/scenarios),scenarios)
 
 lint: setup ## run every linter side by side (make lint-ruff runs one)
 	@$(PYTHON) -m tools.lint
@@ -40,9 +40,11 @@ lint: setup ## run every linter side by side (make lint-ruff runs one)
 lint-%: setup
 	@$(PYTHON) -m tools.lint --again $*
 
-unit: setup ## run unit tests, the tests of conventions and the application's own tests
+unit: setup ## run unit tests, the tests of conventions and those of our packages
 	@$(PYTHON) -m pytest tests/unit tests/conventions -n 2 -q
-	@packages/twine/tests/run
+	@for tests in packages/*/tests; do \
+	  if [ -x $$tests/run ]; then $$tests/run; else $(PYTHON) -m pytest -q -c $${tests%/tests}/pyproject.toml $$tests; fi; \
+	done
 
 test-application: setup ## run the application's own tests
 	@packages/twine/tests/run
@@ -50,8 +52,13 @@ test-application: setup ## run the application's own tests
 molecule: setup ## converge and verify every role in Docker
 	@$(PYTHON) -m tools.molecule
 
+integration: setup ## run the local cloud and aptly for real, beside whatever else runs
+	@$(PYTHON) -m pytest tests/integration -q
+
+ifneq ($(wildcard tests/scenarios),)
 scenarios: setup ## make things go wrong on the local estate, and see that users do not notice
 	@$(PYTHON) -m pytest tests/scenarios -q
+endif
 
 collection: setup ## build the collection's archive into build/dist
 	@$(PYTHON) -m tools.collection build

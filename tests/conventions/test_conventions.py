@@ -115,6 +115,7 @@ BROKEN: list[tuple[Convention, dict[str, str], str]] = [
     (words.make_targets_have_their_machinery, {"Makefile": "fly:\n\t$(call playbook,fly)\n"}, "playbooks/fly.yml"),
     (words.make_targets_have_their_machinery, {"Makefile": "fly:\n\t@$(PYTHON) -m fly\n"}, "no module fly"),
     (words.make_targets_have_their_machinery, {"Makefile": "fly:\n\t@packages/fly/run\n"}, "no packages/fly/run"),
+    (words.commands_in_docs_exist, {"README.md": "```sh\nmake fly\n```\n", "Makefile": "ifneq ($(wildcard sky),)\nfly:\nendif\n"}, "no target fly"),
     (code.functions_are_short, {"tools/a.py": LONG_FUNCTION}, "61 lines"),
     (code.nothing_imports_the_local_cloud, {"plugins/a.py": "from local_cloud.plugin import engine\n"}, "local_cloud.plugin"),
     (code.nothing_imports_the_local_cloud, {"demo/a.py": "import local_cloud\n"}, "demo/a.py"),
