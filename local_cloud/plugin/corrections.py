@@ -1,4 +1,4 @@
-"""Where the emulator's CloudFormation differs from AWS: what `Ref` gives, and how a secret is generated."""
+"""Where the emulator's CloudFormation differs from AWS: what `Ref` gives, what replaces, and how a secret is generated."""
 
 from __future__ import annotations
 
@@ -33,6 +33,18 @@ REFS: dict[str, tuple[Translate, Translate]] = {
 }
 
 
+# Type → properties whose change replaces; a change set says so, and for every other that it does not.
+REPLACING = {
+    "AWS::AutoScaling::AutoScalingGroup": ("AutoScalingGroupName", "InstanceId"),
+    "AWS::AutoScaling::ScalingPolicy": ("AutoScalingGroupName",),
+    "AWS::EC2::LaunchTemplate": ("LaunchTemplateName", "TagSpecifications"),
+    "AWS::ElasticLoadBalancingV2::Listener": ("LoadBalancerArn",),
+    "AWS::Route53::HostedZone": ("Name",),
+    "AWS::Route53::RecordSet": ("HostedZoneId", "HostedZoneName", "Name"),
+    "AWS::SecretsManager::Secret": ("Name",),
+}
+
+
 def _correct(name: str, outward: Translate, inward: Translate) -> None:
     def made(result: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
         return outward(result[0]), result[1]
@@ -60,5 +72,6 @@ def secret_string(props: Mapping[str, Any]) -> str:
 
 def install() -> None:
     provisioners._sm_secret_string = secret_string
+    provisioners._REPLACING_PROPERTIES.update(REPLACING)
     for name, (outward, inward) in REFS.items():
         _correct(name, outward, inward)

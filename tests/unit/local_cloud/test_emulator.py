@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ministack.services import secretsmanager
-from ministack.services.cloudformation import engine, handlers
+from ministack.services.cloudformation import engine, handlers, provisioners
 
 from local_cloud.plugin import corrections, emulator
 from local_cloud.plugin.requests import Refused
@@ -103,6 +103,20 @@ def test_a_name_that_a_template_does_not_define_is_refused(strict: None, resourc
 def test_a_parameter_that_a_template_does_not_have_is_refused(strict: None) -> None:
     with pytest.raises(ValueError, match=r"Parameters: \[Extra\] do not exist in the template"):
         handlers._resolve_parameters({"Parameters": {}}, [{"Key": "Extra", "Value": "1"}])
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "expected"),
+    [
+        ("AWS::EC2::LaunchTemplate", "LaunchTemplateData", "Never"),
+        ("AWS::EC2::LaunchTemplate", "LaunchTemplateName", "Always"),
+        ("AWS::AutoScaling::AutoScalingGroup", "LaunchTemplate", "Never"),
+        ("AWS::Route53::RecordSet", "Name", "Always"),
+    ],
+)
+def test_a_change_set_says_what_replaces(monkeypatch: pytest.MonkeyPatch, name: str, changed: str, expected: str) -> None:
+    monkeypatch.setitem(provisioners._REPLACING_PROPERTIES, name, corrections.REPLACING[name])
+    assert provisioners._property_recreation(name, changed) == expected
 
 
 def test_a_generated_secret_keeps_to_what_was_asked() -> None:
