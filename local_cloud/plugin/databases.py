@@ -266,9 +266,13 @@ def reboot_database(name: str) -> None:
 
 def _modify_database(params: dict[str, Any]) -> Response:
     given = emulator.request().input
-    response: Response = rds._modify_db_instance(params)
+    password = given.get("MasterUserPassword")
+    # The emulator would look for a server of its own to tell.
+    response: Response = rds._modify_db_instance({key: value for key, value in params.items() if key != "MasterUserPassword"})
     if response[0] < 400:
-        _change_database(rds._instances[given["DBInstanceIdentifier"]], given.get("MasterUserPassword"))
+        record = rds._instances[given["DBInstanceIdentifier"]]
+        record["_MasterUserPassword"] = password or record["_MasterUserPassword"]
+        _change_database(record, password)
     return response
 
 

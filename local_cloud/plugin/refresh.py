@@ -81,8 +81,7 @@ def finish(group: Record, current: Record, status: str, reason: str = "") -> Non
     if current["Status"] == "RollbackInProgress":
         status = {"Successful": "RollbackSuccessful", "Cancelled": "Cancelled"}.get(status, "RollbackFailed")
     current.update(Status=status, EndTime=groups.timestamp())
-    if reason:
-        current["StatusReason"] = reason
+    current["StatusReason"] = reason or f"The instance refresh ended as {status}."
     if status in ("Failed", "Cancelled") and "DesiredConfiguration" in current:
         group["LaunchTemplate"] = current["_source"]
 
