@@ -117,7 +117,16 @@ class Side:
 
 
 @pytest.fixture(scope="session")
-def stacks() -> Iterator[Stacks]:
+def image() -> Iterator[str]:
+    """What the machines start from; it goes when they are gone, or its layers would stay."""
+    tag = f"{checkout.prefix()}/probe:test"
+    docker("build", "--quiet", "--tag", tag, "--label", checkout.label(), "--label", "twine.role=probe", "-", stdin=DOCKERFILE)
+    yield "ami-" + json.loads(docker("image", "inspect", tag))[0]["Id"].removeprefix("sha256:")[:17]
+    docker("image", "rm", "--force", tag)
+
+
+@pytest.fixture(scope="session")
+def stacks(image: str) -> Iterator[Stacks]:
     """A cloud that is up; what was down before is down again afterwards."""
     ours = (
         "The local cloud is down"
@@ -130,14 +139,6 @@ def stacks() -> Iterator[Stacks]:
         found.delete(account, name)
     if ours:
         local_cloud("down")
-
-
-@pytest.fixture(scope="session")
-def image(stacks: Stacks) -> Iterator[str]:
-    tag = f"{checkout.prefix()}/probe:test"
-    docker("build", "--quiet", "--tag", tag, "--label", checkout.label(), "--label", "twine.role=probe", "-", stdin=DOCKERFILE)
-    yield "ami-" + json.loads(docker("image", "inspect", tag))[0]["Id"].removeprefix("sha256:")[:17]
-    docker("image", "rm", "--force", tag)
 
 
 @pytest.fixture(scope="session")
