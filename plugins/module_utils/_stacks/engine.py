@@ -174,7 +174,7 @@ class Engine:
         if with_change_sets and any(decision.verdict in MOVING for decision in decisions.values()):
             with Lock(self.options.state, self.options.lock_wait, self._emit, self._stop.wait):
                 progress = self._progress(decisions)
-                possible = [key for key, decision in decisions.items() if self._plannable(decision, creates=True)]
+                possible = [key for key in decisions if self._plannable(decisions, key, creates=True)]
                 planned = self._plan_all(possible, decisions, progress)
                 for key, plan in planned.items():
                     result.plans[key] = [str(change) for change in plan.change_set.changes]
@@ -183,9 +183,14 @@ class Engine:
         self._tell(decisions, result.plans)
         return self._finish(result, begun)
 
-    @staticmethod
-    def _plannable(decision: Decision, creates: bool) -> bool:
-        return decision.wanted is not None and (decision.verdict == "update" or (creates and decision.verdict == "create"))
+    def _plannable(self, decisions: Mapping[str, Decision], key: str, creates: bool) -> bool:
+        """Whether a change set can be made now: all values are known, and the account can be entered."""
+        stack = self.stacks[key]
+        gates = [parent for parent in self.graph.parents[key] if self.stacks[parent].credentials == "account"]
+        closed = any(gate in decisions and decisions[gate].verdict in ("create", "recreate") for gate in gates)
+        if decisions[key].wanted is None or (stack.credentials == "role" and closed):
+            return False
+        return decisions[key].verdict == "update" or (creates and decisions[key].verdict == "create")
 
     def _plan_all(self, keys: list[str], decisions: Mapping[str, Decision], progress: Progress) -> dict[str, Planned]:
         """Change sets of many stacks at once. If one may not be, all are taken away and all reasons told."""
@@ -228,7 +233,7 @@ class Engine:
             decisions = result.decisions = self.look()
             self._refuse_blocked(decisions)
             progress = self._progress(decisions)
-            updates = [key for key, decision in decisions.items() if self._plannable(decision, creates=False)]
+            updates = [key for key in decisions if self._plannable(decisions, key, creates=False)]
             planned = self._plan_all(updates, decisions, progress)
             for key, plan in planned.items():
                 result.plans[key] = [str(change) for change in plan.change_set.changes]

@@ -144,7 +144,7 @@ def _parse(body: str, path: Path) -> dict[str, Any]:
 
     try:
         # The loader is a SafeLoader that knows CloudFormation's short tags and nothing else.
-        document = yaml.load(body, Loader=_loader())  # nosec B506
+        document = yaml.load(body, Loader=_loader())
     except yaml.YAMLError as error:
         why = " ".join(str(error).split())
         raise Failure(sentence("parse template", str(path), why, "Run cfn-lint on it")) from error
