@@ -87,5 +87,5 @@ deploy: setup ## deploy the release to the four accounts
 
 ##@ Clean up
 clean: ## remove what `down` does, the checkout's images, and build/ (tools are made again)
-	@python=$$(tools/find_python) && "$$python" -m tools.remove --images
+	@if command -v docker >/dev/null; then python=$$(tools/find_python) && "$$python" -m tools.remove --images; fi
 	@rm -rf build .venv

@@ -11,6 +11,8 @@ from pathlib import Path
 from tools import work
 
 WAIT = 60.0
+SYSTEMD = Path("/run/systemd/system")
+DEBIAN = Path("/etc/debian_version")
 REMEDY = "Start Docker, or run `make setup` as root on Debian or Ubuntu, which installs and starts it."
 
 
@@ -27,12 +29,21 @@ def ensure() -> str:
     reason = work.attempt(["docker", "version", "--format", "{{.Server.Version}}"], timeout=20).stderr.strip().splitlines()
     if "permission denied" in " ".join(reason).lower():
         raise work.Failed("Failed to reach Docker: its socket is not open to this user. Add the user to the group `docker` and log in again.")
-    if os.geteuid() or not Path("/etc/debian_version").exists():
+    if os.geteuid() or not DEBIAN.exists():
         raise work.Failed(f"Failed to reach Docker: {reason[-1] if reason else 'no answer'}. {REMEDY}")
     if not shutil.which("dockerd"):
         apt_install("docker", ["docker.io"])
     _start()
     return f"{server_version()} started"
+
+
+def own_daemon() -> int:
+    """Return the process id of the daemon that an earlier set-up of this checkout started and that still runs, or 0."""
+    try:
+        pid = int((work.STATE / "dockerd.pid").read_text())
+        return pid if Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd" else 0
+    except (OSError, ValueError):
+        return 0
 
 
 def apt_install(part: str, packages: list[str]) -> None:
@@ -45,7 +56,7 @@ def apt_install(part: str, packages: list[str]) -> None:
 
 
 def _start() -> None:
-    if Path("/run/systemd/system").is_dir():
+    if SYSTEMD.is_dir():
         work.run("start Docker", ["systemctl", "start", "docker"], log="docker", remedy="Read `journalctl -u docker`.")
     else:
         work.LOGS.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from tools import checkout, work
+from tools import checkout, docker_engine, work
 
 
 def _found(kind: str, labels: list[str]) -> list[str]:
@@ -61,6 +61,8 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     if not options.quiet:
+        if daemon := docker_engine.own_daemon():
+            print(f"Docker itself keeps running, since other checkouts may use it: `kill {daemon}` ends it (`make setup` had started it).")
         print("Removed " + ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items()) + ".")
     return 0
 

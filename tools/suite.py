@@ -27,8 +27,8 @@ def main(arguments: list[str]) -> int:
     for part, seconds, code in results:
         budget = f"of {BUDGET[part]} s" if part in BUDGET else ""
         print(f"  {seconds:6.1f} s {budget:<9} {part:<12} {'ok' if code == 0 else 'FAILED'}")
-    print(f"  {sum(seconds for _, seconds, _ in results):6.1f} s {'':<9} in all")
-    return 1 if any(code for _, _, code in results) or len(results) < len(arguments) else 0
+    print(f"  {sum(seconds for _part, seconds, _code in results):6.1f} s {'':<9} in all")
+    return 1 if any(code for _part, _seconds, code in results) or len(results) < len(arguments) else 0
 
 
 if __name__ == "__main__":

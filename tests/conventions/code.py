@@ -50,6 +50,16 @@ def the_local_cloud_stays_small(root: Path) -> list[str]:
     return [f"local_cloud: {ours} of {whole} lines of Python, under {LOCAL_CLOUD_SHARE:.0%} are wanted"]
 
 
+def unused_names_say_what_they_are(root: Path) -> list[str]:
+    """`_account`, not `_`: ansible-test's pylint keeps `_` for translations."""
+    return [
+        f"{name}:{node.lineno}: `_` is no name, write what it is after the underscore"
+        for name, module in _modules(root)
+        for node in ast.walk(module)
+        if (isinstance(node, ast.Name) and node.id == "_" and isinstance(node.ctx, ast.Store)) or (isinstance(node, ast.arg) and node.arg == "_")
+    ]
+
+
 def waits_have_a_condition(root: Path) -> list[str]:
     """A sleep stands only in a loop that looks at what it waits for (programs that Molecule puts on machines may be slow on purpose)."""
     problems = []

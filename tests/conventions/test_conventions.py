@@ -24,12 +24,14 @@ CONVENTIONS: list[Convention] = [
     words.no_check_is_switched_off,
     words.plays_keep_to_modules,
     words.playbooks_are_found_by_name,
+    words.programs_start_plainly,
     words.files_are_small,
     words.commands_in_docs_exist,
     words.make_targets_have_their_machinery,
     code.functions_are_short,
     code.nothing_imports_the_local_cloud,
     code.the_local_cloud_stays_small,
+    code.unused_names_say_what_they_are,
     code.waits_have_a_condition,
 ]
 
@@ -102,6 +104,7 @@ BROKEN: list[tuple[Convention, dict[str, str], str]] = [
         )
     ),
     *((words.playbooks_are_found_by_name, {f"playbooks/{name}": ""}, name) for name in ("a-b.yml", "a/b.yml", "group_vars/all.yml", "notes.txt")),
+    (words.programs_start_plainly, {"tools/fly": "#!/usr/bin/env -S python3 -I\n"}, "tools/fly"),
     (words.files_are_small, {"docs/picture": "x" * 1_000_001}, "1000001"),
     *(
         (words.commands_in_docs_exist, {"README.md": f"```sh\n{line}\n```\n", "Makefile": "demo:\n"}, told)
@@ -120,6 +123,10 @@ BROKEN: list[tuple[Convention, dict[str, str], str]] = [
     (code.nothing_imports_the_local_cloud, {"plugins/a.py": "from local_cloud.plugin import engine\n"}, "local_cloud.plugin"),
     (code.nothing_imports_the_local_cloud, {"demo/a.py": "import local_cloud\n"}, "demo/a.py"),
     (code.the_local_cloud_stays_small, {"plugins/a.py": "a = 1\n" * 30, "local_cloud/a.py": "a = 1\n" * 10}, "10 of 40"),
+    *(
+        (code.unused_names_say_what_they_are, {"demo/a.py": line}, "demo/a.py:1")
+        for line in ("first, _ = pair\n", "f = lambda _: 1\n", "n = [1 for _ in few]\n", "def f(_): ...\n")
+    ),
     (code.waits_have_a_condition, {"demo/a.py": "import time\ntime.sleep(5)\n"}, "a.py:2"),
 ]
 

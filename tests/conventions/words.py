@@ -27,6 +27,7 @@ IN_PLAYS = {
     "changed_when: true; look whether it changed": re.compile(r"^\s*changed_when:\s*true\b"),
     "failed_when: false; say what may fail": re.compile(r"^\s*failed_when:\s*false\b"),
 }
+SHEBANGS = {"#!/bin/sh", "#!/bin/bash -eu", "#!/usr/bin/env bash", "#!/usr/bin/env python", "#!/usr/bin/make -f"}
 BLOCK = re.compile(r"^```(?:sh|bash|console|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MAKE = re.compile(r"(?:^|[;&|]\s*|\s)make((?:\s+[\w./=\"%-]+)+)")
 # `ifneq ($(wildcard PATH),)` … `endif`: part of the Makefile only where PATH is.
@@ -65,6 +66,12 @@ def playbooks_are_found_by_name(root: Path) -> list[str]:
         for name in tree.names(root, "playbooks")
         if not re.fullmatch(r"playbooks/[a-z][a-z0-9_]*\.yml", name)
     ]
+
+
+def programs_start_plainly(root: Path) -> list[str]:
+    """First lines of programs are of the few that ansible-test knows; other options belong into the unit or the caller."""
+    first = [(name, line) for name, number, line in tree.lines(root) if number == 1 and line.startswith("#!")]
+    return [f"{name}: starts with {line}; use one of {', '.join(sorted(SHEBANGS))}" for name, line in first if line not in SHEBANGS]
 
 
 def files_are_small(root: Path) -> list[str]:
