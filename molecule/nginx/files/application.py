@@ -1,12 +1,12 @@
 """A stand-in for the application: answers on the unix socket, tells what it was asked, takes its time where told to."""
 
 import json
-import os
 import socketserver
 import time
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
-SOCKET = "/run/twine/twine.sock"
+SOCKET = Path("/run/twine/twine.sock")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,8 +37,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
 
-if os.path.exists(SOCKET):
-    os.unlink(SOCKET)
-with Server(SOCKET, Handler) as server:
-    os.chmod(SOCKET, 0o666)
+SOCKET.unlink(missing_ok=True)
+with Server(str(SOCKET), Handler) as server:
+    SOCKET.chmod(0o666)
     server.serve_forever()

@@ -1,0 +1,77 @@
+#!/usr/bin/python3 -I
+"""Wait until this machine's Elasticsearch can reach its data: `ready [--seconds N] [--process ID]`."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import http.client
+import json
+import ssl
+import sys
+import time
+from pathlib import Path
+
+SETTINGS = Path("/etc/elasticsearch/elasticsearch.yml")
+AUTHORITY = Path("/etc/elasticsearch/certs/ca.crt")
+SECRETS = (Path("/run/machine/secrets/search"), Path("/etc/machine/secrets/search"))
+BETWEEN_QUESTIONS = 1.0
+
+
+def port(settings: str) -> int:
+    """Return the port of the HTTP interface from the text of elasticsearch.yml."""
+    found = (line.split(":", 1)[1] for line in settings.splitlines() if line.startswith("http.port:"))
+    return int(next(found, "9200"))
+
+
+def status(address: int, password: str) -> str:
+    """Return the cluster's status: green, yellow or red. Raise OSError or ValueError where there is none."""
+    context = ssl.create_default_context(cafile=str(AUTHORITY))
+    connection = http.client.HTTPSConnection("localhost", address, timeout=10, context=context)
+    credentials = base64.b64encode(f"elastic:{password}".encode()).decode()
+    try:
+        connection.request("GET", "/_cluster/health", headers={"Authorization": f"Basic {credentials}"})
+        answer = connection.getresponse()
+        body = answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"it broke off: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != http.client.OK:
+        raise OSError(f"it answers {answer.status}")
+    return str(json.loads(body)["status"])
+
+
+def why_not_ready() -> str | None:
+    """Return what is missing, or None when the node is ready."""
+    try:
+        password = next(path for path in SECRETS if path.is_file()).read_text(encoding="utf-8").strip()
+        colour = status(port(SETTINGS.read_text(encoding="utf-8")), password)
+    except StopIteration:
+        return f"there is no secret {SECRETS[0]} or {SECRETS[1]}"
+    except (OSError, ValueError, KeyError) as error:
+        return str(error)
+    return None if colour in {"green", "yellow"} else f"its status is {colour}"
+
+
+def main() -> int:
+    """Ask until the answer is yes, the time is over or the process that should answer is gone."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--process", type=int)
+    arguments = parser.parse_args()
+    end = time.monotonic() + arguments.seconds
+    reason = why_not_ready()
+    while reason is not None and time.monotonic() < end:
+        if arguments.process is not None and not Path("/proc", str(arguments.process)).exists():
+            reason = "its process is gone"
+            break
+        time.sleep(BETWEEN_QUESTIONS)
+        reason = why_not_ready()
+    if reason is not None:
+        print(f"Failed to reach Elasticsearch: {reason}. Read `journalctl -u elasticsearch`.", file=sys.stderr)
+    return 0 if reason is None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
