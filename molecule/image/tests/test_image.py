@@ -37,6 +37,14 @@ def test_a_sealed_image_passes(host: Host) -> None:
     assert prove(host) == (0, "")
 
 
+def test_a_private_key_is_found_under_any_name(host: Host) -> None:
+    """Its first line gives it away."""
+    host.check_output("printf -- '-----BEGIN EC PRIVATE KEY-----\\nx\\n' > /etc/ssl/harmless.conf")
+    code, found = prove(host)
+    host.check_output("rm /etc/ssl/harmless.conf")
+    assert code == 1 and "/etc/ssl/harmless.conf" in found
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of, moved
 from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect
 
@@ -72,7 +73,13 @@ def test_each_input_alone_moves_the_key(tmp_path: Path, change: Callable[[Path],
     assert key(folder) != before
 
 
-@pytest.mark.parametrize("packages", [{"twine": {"version": "1.0.1-1~deb12", "sha256": "a" * 64}}, {"twine": {"version": "1.0.0-1~deb12", "sha256": "b" * 64}}])
+@pytest.mark.parametrize(
+    "packages",
+    [
+        {"twine": {"version": "1.0.1-1~deb12", "sha256": "a" * 64}},
+        {"twine": {"version": "1.0.0-1~deb12", "sha256": "b" * 64}},
+    ],
+)
 def test_a_packages_version_and_content_move_the_key(tmp_path: Path, packages: dict[str, dict[str, str]]) -> None:
     folder = checkout(tmp_path)
     assert key(folder) != key(folder, packages)
