@@ -52,6 +52,8 @@ class ActionModule(StackGraph):
         emit = Display().display
         try:
             engine = self.engine(options, task_vars or {}, emit)
+            if not self._task.check_mode:
+                self._await_earlier(engine, key, options, emit)
             standing = self._standing(engine, key, options)
             if standing is None:
                 return {**result, "changed": False, "msg": f"{key} already is what the release says."}
@@ -60,6 +62,21 @@ class ActionModule(StackGraph):
             return {**result, **_roll(engine, key, standing, emit)}
         except Failure as failure:
             return {**result, "failed": True, "msg": str(failure)}
+
+    @staticmethod
+    def _await_earlier(engine: Engine, key: str, options: dict[str, Any], emit: Callable[[str], None]) -> None:
+        """If an earlier rollout is still under way (its operator may be gone), watch it to its end before judging anew."""
+        decision = engine.look()[key]
+        name = decision.observed.outputs.get(options["group_output"], "") if decision.observed else ""
+        if decision.verdict != "busy" or decision.observed is None or not name:
+            return
+        groups = Groups(options["environment"], lambda service: engine.client(options["environment"], service))
+        group = groups.group(name)
+        if group is None:
+            return
+        emit(f"rollout   {key}: {decision.why}; watching it to its end")
+        with Follower(groups, group, None, decision.observed.outputs.get(options["target_group_output"], ""), emit):
+            engine.settle(key)
 
     @staticmethod
     def _standing(engine: Engine, key: str, options: dict[str, Any]) -> _Standing | None:

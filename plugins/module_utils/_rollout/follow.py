@@ -94,7 +94,7 @@ def state(group: Group, refresh: Refresh | None) -> str:
     """One line: how far, who serves."""
     versions = ", ".join(f"{count} on version {version}" for version, count in group.versions().items()) or "none"
     begun = f"{refresh.status} {refresh.percent} %, {refresh.left} to go" if refresh else "not begun"
-    return f"{begun}; {group.in_service} of {group.desired} serve: {versions}"
+    return f"{begun}; {group.in_service} serve, {group.desired} are wanted: {versions}"
 
 
 def explanation(seen: Observation) -> str:
@@ -107,5 +107,7 @@ def explanation(seen: Observation) -> str:
     if seen.failed_activity:
         parts.append(f"The group said: {seen.failed_activity.rstrip('.')}.")
     if seen.group is not None:
-        parts.append(f"Now {seen.group.in_service} of {seen.group.desired} machines serve, never fewer than {seen.lowest_in_service} did meanwhile.")
+        parts.append(
+            f"Now {seen.group.in_service} machines serve and {seen.group.desired} are wanted; never fewer than {seen.lowest_in_service} served meanwhile."
+        )
     return " ".join(parts)

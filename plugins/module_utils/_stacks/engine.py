@@ -349,6 +349,10 @@ class Engine:
 
     # Common
 
+    def settle(self, key: str) -> Observed | None:
+        """Wait until nobody is at work on a stack; it as it then is."""
+        return self._worker(key, self._progress({})).settle()
+
     def client(self, account: str, service: str) -> Any:
         """A client of another service, in an account of the estate."""
         return self._accounts.client(account, service, "role")

@@ -23,14 +23,14 @@ class Interrupted(Failure):
 
 @dataclass
 class Pace:
-    """Waiting that costs at most 2 % of what is waited for, from 0.2 s to 5 s a look."""
+    """Waiting that costs at most 5 % of what is waited for, from 0.2 s to 5 s a look."""
 
     stop: threading.Event
     now: Callable[[], float] = time.monotonic
 
     def pause(self, since: float) -> None:
         """Sleep until the next look at something that began at ``since``."""
-        if self.stop.wait(min(5.0, max(0.2, (self.now() - since) * 0.02))):
+        if self.stop.wait(min(5.0, max(0.2, (self.now() - since) * 0.05))):
             raise Interrupted("Stopped waiting: the run is ending. Run the same command again; it goes on from here.")
 
 
