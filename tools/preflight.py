@@ -12,11 +12,14 @@ from tools import checkout, work
 MEMORY = 7.0
 DISK = 15.0
 DISK_PREPARED = 5.0
+# A systemd takes six instances of inotify; the estate runs a dozen of them, Molecule another nine.
+INOTIFY = 256
+INOTIFY_SETTING = Path("/proc/sys/fs/inotify/max_user_instances")
 
 
 def ensure() -> str:
     """Check this machine, and say what it has."""
-    problems = [found for found in (_programs(), _memory(), _disk(), _ports()) if found]
+    problems = [found for found in (_programs(), _memory(), _disk(), _ports(), _inotify()) if found]
     if problems:
         raise work.Failed(" ".join(problems))
     return f"{os.cpu_count()} cores, {memory():.0f} GiB memory, {free_disk():.0f} GiB disk, ports {checkout.ports()['cloud']}+ free"
@@ -48,6 +51,20 @@ def _disk() -> str:
     if free_disk() >= needed:
         return ""
     return f"Failed to find enough disk: {free_disk():.1f} GiB are free under {checkout.ROOT}, it takes {needed:.0f}. Make room."
+
+
+def _inotify() -> str:
+    """Watches for every systemd: root sets them (until the next boot), anyone else is told how."""
+    if not INOTIFY_SETTING.exists() or int(INOTIFY_SETTING.read_text()) >= INOTIFY:
+        return ""
+    try:
+        INOTIFY_SETTING.write_text(f"{4 * INOTIFY}\n")
+    except OSError:
+        return (
+            f"Failed to run a dozen machines: fs.inotify.max_user_instances is {INOTIFY_SETTING.read_text().strip()}, they take {INOTIFY}. "
+            f"Run `sysctl -w fs.inotify.max_user_instances={4 * INOTIFY}` as root."
+        )
+    return ""
 
 
 def _ports() -> str:

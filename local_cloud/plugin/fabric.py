@@ -262,7 +262,8 @@ def _filter(member: _Member) -> str:
 
 def _elements(set_name: str) -> str:
     group = set_name.replace("_", "-")
-    addresses = sorted(m.address for m in _members.values() if group in m.groups)
+    # One that has died and is not yet withdrawn has no address any more.
+    addresses = sorted(m.address for m in _members.values() if group in m.groups and m.address)
     return f"elements = {{ {', '.join(addresses)} }};" if addresses else ""
 
 
