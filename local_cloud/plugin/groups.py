@@ -25,6 +25,7 @@ log = logging.getLogger("local_cloud.groups")
 Record = dict[str, Any]
 TICK = 0.5
 KEPT_ACTIVITIES = 100
+SHORT_LIFE = 10.0  # seconds in which a machine that ends has not lived
 LEAVING = ("Terminating", "Terminating:Wait", "Terminating:Proceed", "Terminated")
 
 _wake = threading.Event()
@@ -191,18 +192,21 @@ def _start(owner: str, group: Record, item: Record, subnet_id: str) -> None:
             record = instances.launch(instances.from_template(item["LaunchTemplate"], subnet_id, tags))
         except Exception as error:
             log.warning("Failed to launch for %s: %s", group["AutoScalingGroupName"], error)
-            failures = group.get("_failures", 0) + 1
-            # As AWS does, try ever less often while it does not work.
-            group.update(_failures=failures, _not_before=time.monotonic() + min(60, 2**failures))
+            _hold_back(group)
             end(item["_activity"], "Failed", f"{error}  Launching EC2 instance failed.")
             item["LifecycleState"] = "Terminated"
             return
-        group.update(_failures=0, _not_before=0.0)
         item["_activity"]["Description"] = f"Launching a new EC2 instance: {record['InstanceId']}"
         item.update(InstanceId=record["InstanceId"], InstanceType=record["InstanceType"])
         item["_hooks"] = _hooks(group, "autoscaling:EC2_INSTANCE_LAUNCHING")
         item["LifecycleState"] = "Pending:Wait" if item["_hooks"] else "Pending:Proceed"
     wake()
+
+
+def _hold_back(group: Record) -> None:
+    """As AWS does, try ever less often while launches fail or machines do not live."""
+    failures = group.get("_failures", 0) + 1
+    group.update(_failures=failures, _not_before=time.monotonic() + min(60, 2**failures))
 
 
 def leave(group: Record, item: Record, cause: str, drain: bool = True) -> None:
@@ -281,19 +285,31 @@ def _past_grace(group: Record, item: Record) -> bool:
     return "ELB" in group["HealthCheckType"] and time.monotonic() - item["_in_service"] > group["HealthCheckGracePeriod"]
 
 
+def _failure(group: Record, item: Record) -> str:
+    """What is wrong with a member in service, in the words of its activity; nothing when it is well."""
+    record = ec2._instances.get(item["InstanceId"])
+    if record is None or record["State"]["Name"] != "running" or instances.impaired(item["InstanceId"]):
+        return "EC2 health check indicating it has been terminated or stopped"
+    if _past_grace(group, item) and any(balancers.health(arn, item["InstanceId"]) == "unhealthy" for arn in group["TargetGroupARNs"]):
+        return "ELB system health check failure"
+    return ""
+
+
 def _check(group: Record, item: Record) -> None:
     """Health: the machine itself always; its balancers when the group asks for it, after the grace period."""
     if item["LifecycleState"] != "InService":
         return
-    failed = ""
-    record = ec2._instances.get(item["InstanceId"])
-    if record is None or record["State"]["Name"] != "running" or instances.impaired(item["InstanceId"]):
-        failed = "EC2 health check indicating it has been terminated or stopped"
-    elif _past_grace(group, item) and any(balancers.health(arn, item["InstanceId"]) == "unhealthy" for arn in group["TargetGroupARNs"]):
-        failed = "ELB system health check failure"
+    failed = _failure(group, item)
+    lived = time.monotonic() - item["_launched"] > SHORT_LIFE
+    if failed and not lived and item["HealthStatus"] == "Healthy":
+        _hold_back(group)
+        log.warning("%s ended at once. Is its image sound? Too small a fs.inotify.max_user_instances ends systemd with 255.", item["InstanceId"])
+    elif lived and not failed and not item.get("_lived"):
+        item["_lived"], group["_failures"] = True, 0
     if failed and not suspended(group, "HealthCheck"):
         item["HealthStatus"] = "Unhealthy"
-    waits = _maintained(group) and record is not None and record["State"]["Name"] == "running"
+    # One that still runs may be kept until another serves; one that is gone cannot.
+    waits = _maintained(group) and not failed.startswith("EC2")
     if item["HealthStatus"] == "Unhealthy" and not waits and not suspended(group, "ReplaceUnhealthy"):
         leave(group, item, f"At {timestamp()} an instance was taken out of service in response to an {failed or 'user health-check'}.")
 

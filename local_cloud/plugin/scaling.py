@@ -17,6 +17,7 @@ Record = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 Handler = Callable[[dict[str, Any]], Response]
 STABLE_SECONDS = 300
+HOPELESS = 3  # failed launches in a row, after which a new stack does not wait any longer
 PROCESSES = (
     "Launch",
     "Terminate",
@@ -397,6 +398,8 @@ def _stack_create(original: Callable[..., Any], logical_id: str, props: Mapping[
 
 def wait_until_stable(group: Record) -> None:
     def in_service() -> bool:
+        if group.get("_failures", 0) >= HOPELESS:
+            raise ValueError("launches keep failing")
         return len([item for item in group["Instances"] if item["LifecycleState"] == "InService"]) >= int(group["MinSize"])
 
     try:

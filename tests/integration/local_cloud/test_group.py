@@ -105,8 +105,8 @@ def test_a_new_image_rolls_out_unseen(site: Site) -> None:
     caller.start()
     try:
         status = update(site, ImageId=image_of("two"))
+        until(lambda: answers["two"] > 5, "answers of the new machine")
     finally:
-        time.sleep(0.5)
         done.set()
         caller.join()
     assert status == "UPDATE_COMPLETE"

@@ -185,6 +185,16 @@ def test_a_refused_launch_is_told_and_tried_ever_less_often(group: Group, world:
     assert len(names(group)) == 3
 
 
+def test_machines_that_end_at_once_are_launched_ever_less_often(group: Group, world: World) -> None:
+    known = len(group["_activities"])
+    for _ in range(40):
+        world.look(group, 1)
+        for name in names(group):
+            ec2._instances[name]["State"]["Name"] = "stopped"
+    launches = [activity for activity in group["_activities"][:-known] if activity["Description"].startswith("Launching")]
+    assert len(launches) <= 10
+
+
 def test_a_suspended_process_does_nothing(group: Group, world: World) -> None:
     group["_suspended"] = {"Launch": "", "Terminate": ""}
     groups.set_desired(group, 3, "a test")
