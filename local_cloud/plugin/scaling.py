@@ -249,30 +249,6 @@ def _heartbeat(params: dict[str, Any]) -> Response:
     return answer("RecordLifecycleActionHeartbeat")
 
 
-def _attach(params: dict[str, Any]) -> Response:
-    group = groups.get(asked()["AutoScalingGroupName"])
-    complete(group, {"TargetGroupARNs": sorted({*group["TargetGroupARNs"], *asked()["TargetGroupARNs"]})})
-    for item in group["Instances"]:
-        for arn in asked()["TargetGroupARNs"] if item["LifecycleState"] == "InService" else []:
-            balancers.register(arn, item["InstanceId"])
-    return answer("AttachLoadBalancerTargetGroups")
-
-
-def _detach(params: dict[str, Any]) -> Response:
-    group = groups.get(asked()["AutoScalingGroupName"])
-    group["TargetGroupARNs"] = [arn for arn in group["TargetGroupARNs"] if arn not in asked()["TargetGroupARNs"]]
-    for item in group["Instances"]:
-        for arn in asked()["TargetGroupARNs"]:
-            balancers.deregister(arn, item["InstanceId"])
-    return answer("DetachLoadBalancerTargetGroups")
-
-
-def _describe_attached(params: dict[str, Any]) -> Response:
-    arns = groups.get(asked()["AutoScalingGroupName"])["TargetGroupARNs"]
-    shown = [{"LoadBalancerTargetGroupARN": arn, "State": "InService"} for arn in arns]
-    return answer("DescribeLoadBalancerTargetGroups", {"LoadBalancerTargetGroups": shown})
-
-
 def _not_here(what: str) -> Handler:
     def handler(params: dict[str, Any]) -> Response:
         raise Refused("UnsupportedOperation", f"{what} are not to be had in the local cloud.")
@@ -477,9 +453,6 @@ _HANDLERS: dict[str, Handler] = {
     "ResumeProcesses": _resume,
     "CompleteLifecycleAction": _complete_action,
     "RecordLifecycleActionHeartbeat": _heartbeat,
-    "AttachLoadBalancerTargetGroups": _attach,
-    "DetachLoadBalancerTargetGroups": _detach,
-    "DescribeLoadBalancerTargetGroups": _describe_attached,
     "PutScalingPolicy": _put_policy,
     "CreateLaunchConfiguration": _not_here("Launch configurations (use a launch template)"),
     "PutScheduledUpdateGroupAction": _not_here("Scheduled actions"),
