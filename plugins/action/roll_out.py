@@ -71,11 +71,12 @@ class ActionModule(StackGraph):
         if decision.verdict != "busy" or decision.observed is None or not name:
             return
         groups = Groups(options["environment"], lambda service: engine.client(options["environment"], service))
-        group = groups.group(name)
+        target_group = decision.observed.outputs.get(options["target_group_output"], "")
+        group = groups.group(name, target_group)
         if group is None:
             return
         emit(f"rollout   {key}: {decision.why}; watching it to its end")
-        with Follower(groups, group, None, decision.observed.outputs.get(options["target_group_output"], ""), emit):
+        with Follower(groups, group, None, target_group, emit):
             engine.settle(key)
 
     @staticmethod
@@ -89,14 +90,15 @@ class ActionModule(StackGraph):
         if observed is None or decision.verdict in ("create", "recreate") or not name:
             raise Failure(sentence("roll out", key, "it was never deployed", "Deploy it first with playbooks/deploy.yml"))
         groups = Groups(options["environment"], lambda service: engine.client(options["environment"], service))
-        group = groups.group(name)
+        target_group = observed.outputs.get(options["target_group_output"], "")
+        group = groups.group(name, target_group)
         if group is None:
             raise Failure(sentence("roll out", key, f"its group {name} does not exist", "Run playbooks/deploy.yml"))
         refresh = groups.refresh(name)
         checked = preflight(group, refresh, engine.least_healthy(key), options["accept_full"])
         if checked.problems:
             raise Failure("\n".join(f"Failed to begin the rollout of {key}: {problem}" for problem in checked.problems))
-        return _Standing(groups, group, refresh, observed.outputs.get(options["target_group_output"], ""), checked)
+        return _Standing(groups, group, refresh, target_group, checked)
 
 
 def _roll(engine: Engine, key: str, standing: _Standing, emit: Callable[[str], None]) -> dict[str, Any]:
@@ -114,7 +116,7 @@ def _roll(engine: Engine, key: str, standing: _Standing, emit: Callable[[str], N
 def _seen(seen: Observation, standing: _Standing, seconds: float) -> dict[str, Any]:
     return {
         "floor": standing.checked.floor,
-        "lowest_in_service": seen.lowest_in_service,
+        "lowest_serving": seen.lowest_serving,
         "highest_desired": seen.highest_desired,
         "refresh": seen.refresh.status if seen.refresh else "none was needed",
         "versions": seen.group.versions() if seen.group else {},

@@ -107,7 +107,7 @@ rollout:
     floor:
       description: Machines that had to serve all the time.
       type: int
-    lowest_in_service:
+    lowest_serving:
       description: Fewest machines that were seen serving.
       type: int
     highest_desired:
@@ -117,7 +117,7 @@ rollout:
       description: How the refresh ended.
       type: str
     versions:
-      description: Machines in service by version of the launch template, at the end.
+      description: Machines that serve by version of the launch template, at the end.
       type: dict
     seconds:
       description: Seconds from begin to end.

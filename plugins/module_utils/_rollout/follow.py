@@ -15,7 +15,7 @@ from .group import Group, Groups, Refresh
 class Observation:
     """What was seen from begin to end."""
 
-    lowest_in_service: int
+    lowest_serving: int
     highest_desired: int
     refresh: Refresh | None = None
     group: Group | None = None
@@ -46,7 +46,7 @@ class Follower:
         self._name = begin.name
         self._told = ""
         self._since = time.monotonic()
-        self.seen = Observation(begin.in_service, begin.desired, None, begin)
+        self.seen = Observation(begin.serving, begin.desired, None, begin)
 
     def __enter__(self) -> Follower:
         """Begin to look."""
@@ -69,19 +69,18 @@ class Follower:
                 self._tell(f"cannot be seen at the moment ({failure})")
 
     def _look(self) -> None:
-        group = self._groups.group(self._name)
+        group = self._groups.group(self._name, self._target_group)
         refresh = self._groups.refresh(self._name)
         if group is None:
             return
         seen = self.seen
         seen.looks += 1
         seen.group = group
-        seen.lowest_in_service = min(seen.lowest_in_service, group.in_service)
+        seen.lowest_serving = min(seen.lowest_serving, group.serving)
         seen.highest_desired = max(seen.highest_desired, group.desired)
         if refresh is not None and refresh.id != self._before:
             seen.refresh = refresh
-        if self._target_group:
-            seen.ailing.update(self._groups.unhealthy_targets(self._target_group))
+        seen.ailing.update(group.ailing())
         self._tell(state(group, seen.refresh))
 
     def _tell(self, text: str) -> None:
@@ -94,7 +93,7 @@ def state(group: Group, refresh: Refresh | None) -> str:
     """One line: how far, who serves."""
     versions = ", ".join(f"{count} on version {version}" for version, count in group.versions().items()) or "none"
     begun = f"{refresh.status} {refresh.percent} %, {refresh.left} to go" if refresh else "not begun"
-    return f"{begun}; {group.in_service} serve, {group.desired} are wanted: {versions}"
+    return f"{begun}; {group.serving} serve, {group.desired} are wanted: {versions}"
 
 
 def explanation(seen: Observation) -> str:
@@ -108,6 +107,6 @@ def explanation(seen: Observation) -> str:
         parts.append(f"The group said: {seen.failed_activity.rstrip('.')}.")
     if seen.group is not None:
         parts.append(
-            f"Now {seen.group.in_service} machines serve and {seen.group.desired} are wanted; never fewer than {seen.lowest_in_service} served meanwhile."
+            f"Now {seen.group.serving} machines serve and {seen.group.desired} are wanted; never fewer than {seen.lowest_serving} served meanwhile."
         )
     return " ".join(parts)

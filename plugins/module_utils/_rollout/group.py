@@ -21,11 +21,13 @@ class Machine:
     lifecycle: str
     healthy: bool
     version: str
+    target: str = ""  # its state at the balancer, empty where there is none
+    reason: str = ""  # why the balancer gives it no requests
 
     @property
-    def in_service(self) -> bool:
-        """Whether it counts."""
-        return self.lifecycle == "InService" and self.healthy
+    def serves(self) -> bool:
+        """Whether it counts: the group and the balancer both say so. A group alone calls a machine in service that answers nothing yet."""
+        return self.lifecycle == "InService" and self.healthy and self.target in ("", "healthy")
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,17 @@ class Group:
     suspended: tuple[str, ...]
 
     @property
-    def in_service(self) -> int:
+    def serving(self) -> int:
         """Machines that serve."""
-        return sum(machine.in_service for machine in self.machines)
+        return sum(machine.serves for machine in self.machines)
 
     def versions(self) -> dict[str, int]:
-        """Machines in service by version of the launch template."""
-        return dict(sorted(Counter(machine.version for machine in self.machines if machine.in_service).items()))
+        """Machines that serve, by version of the launch template."""
+        return dict(sorted(Counter(machine.version for machine in self.machines if machine.serves).items()))
+
+    def ailing(self) -> dict[str, str]:
+        """Machines to which the balancer gives no requests → the reason it gives."""
+        return {machine.id: machine.reason for machine in self.machines if machine.target == "unhealthy"}
 
 
 @dataclass(frozen=True)
@@ -79,11 +85,11 @@ class Groups:
             raise explain(operation.replace("_", " "), f"{self._account}/{which}", error) from error
         return answer
 
-    def group(self, name: str) -> Group | None:
-        """The group now, or ``None`` if there is none of that name."""
+    def group(self, name: str, target_group: str = "") -> Group | None:
+        """The group now, with what its balancer thinks of each machine; ``None`` if there is none of that name."""
         found = self._ask("autoscaling", "describe_auto_scaling_groups", name, AutoScalingGroupNames=[name])
         groups = found["AutoScalingGroups"]
-        return _group(groups[0]) if groups else None
+        return _group(groups[0], self._targets(target_group) if target_group else None) if groups else None
 
     def refresh(self, name: str) -> Refresh | None:
         """Its latest refresh."""
@@ -99,30 +105,31 @@ class Groups:
                 return str(activity.get("StatusMessage") or activity.get("Description", ""))
         return ""
 
-    def unhealthy_targets(self, arn: str) -> dict[str, str]:
-        """Targets that get no requests → the reason that the balancer gives."""
+    def _targets(self, arn: str) -> dict[str, dict[str, Any]]:
+        if not arn:
+            return {}
         found = self._ask("elbv2", "describe_target_health", arn, TargetGroupArn=arn)
-        return {
-            target["Target"]["Id"]: _reason(target["TargetHealth"])
-            for target in found["TargetHealthDescriptions"]
-            if target["TargetHealth"]["State"] == "unhealthy"
-        }
+        return {target["Target"]["Id"]: target["TargetHealth"] for target in found["TargetHealthDescriptions"]}
 
 
 def _reason(health: dict[str, Any]) -> str:
     return ": ".join(str(health[key]) for key in ("Reason", "Description") if health.get(key)) or "unhealthy"
 
 
-def _group(raw: dict[str, Any]) -> Group:
-    machines = tuple(
-        Machine(
-            id=item["InstanceId"],
-            lifecycle=item["LifecycleState"],
-            healthy=item["HealthStatus"].lower() == "healthy",
-            version=str(item.get("LaunchTemplate", {}).get("Version", "?")),
-        )
-        for item in raw.get("Instances", [])
+def _machine(raw: dict[str, Any], targets: dict[str, dict[str, Any]] | None) -> Machine:
+    health = (targets or {}).get(raw["InstanceId"], {"State": "unused"} if targets is not None else {})
+    return Machine(
+        id=raw["InstanceId"],
+        lifecycle=raw["LifecycleState"],
+        healthy=raw["HealthStatus"].lower() == "healthy",
+        version=str(raw.get("LaunchTemplate", {}).get("Version", "?")),
+        target=health.get("State", ""),
+        reason=_reason(health) if health else "",
     )
+
+
+def _group(raw: dict[str, Any], targets: dict[str, dict[str, Any]] | None) -> Group:
+    machines = tuple(_machine(item, targets) for item in raw.get("Instances", []))
     return Group(
         name=raw["AutoScalingGroupName"],
         desired=int(raw["DesiredCapacity"]),

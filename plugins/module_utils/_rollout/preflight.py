@@ -40,9 +40,9 @@ def preflight(group: Group, refresh: Refresh | None, min_percent: int, accept_fu
             f"its processes {', '.join(stopped)} are suspended, so it could neither grow nor heal meanwhile. Resume them with "
             f"aws autoscaling resume-processes --auto-scaling-group-name {group.name}."
         )
-    if group.in_service < floor:
+    if group.serving < floor:
         problems.append(
-            f"{group.in_service} of {group.desired} machines serve, and {floor} must ({min_percent} % of what it wants now). "
+            f"{group.serving} of {group.desired} machines serve, and {floor} must ({min_percent} % of what it wants now). "
             "Find out what is wrong with the others first; a rollout would not mend it."
         )
     if room < 1 and not accept_full:
