@@ -160,14 +160,16 @@ def bake(params: dict[str, Any], check: bool) -> dict[str, Any]:
     return {
         "changed": any(image["baked"] for image in images.values()),
         "images": images,
-        "summary": [_line(role, image) for role, image in images.items()],
+        "summary": [_line(role, image, check) for role, image in images.items()],
         "diff": {"before": _lines(before), "after": _lines(inputs)},
     }
 
 
-def _line(role: str, image: dict[str, Any]) -> str:
+def _line(role: str, image: dict[str, Any], check: bool) -> str:
     if not image["baked"]:
         return f"{role} {image['key']}: unchanged"
+    if check:
+        return f"{role} {image['key']}: would be baked, because {image['reason']}"
     return f"{role} {image['key']}: baked in {image['seconds']:.0f} s, because {image['reason']}"
 
 
