@@ -101,6 +101,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of
 from ansible_collections.twine.platform.plugins.module_utils._images.bakery import BakeError, Bakery
 from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect
@@ -149,10 +150,7 @@ def bake(params: dict[str, Any], check: bool) -> dict[str, Any]:
     def have(role: str) -> dict[str, Any]:
         began = time.monotonic()
         key, reason = key_of(inputs[role]), bakery.explain(role, inputs[role])
-        if check:
-            baked = bakery.find(role, key) is None
-        else:
-            baked = bakery.have(role, inputs[role], params["snapshot"]["snapshot"])
+        baked = bakery.find(role, key) is None if check else bakery.have(role, inputs[role], params["snapshot"]["snapshot"])
         return {"key": key, "baked": baked, "reason": reason, "seconds": round(time.monotonic() - began, 1)}
 
     with ThreadPoolExecutor(max_workers=max(1, len(inputs))) as workers:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,15 @@ class Bakery:
         command = [self.packer, "build", "-color=false", "-only=image.docker.machine", f"-var-file=packer/images/{role}.pkrvars.hcl"]
         command += [f"-var={name}={value}" for name, value in variables.items()] + ["packer"]
         with self._log(role).open("w") as log:
-            done = subprocess.run(command, cwd=self.checkout, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self._environment(), check=False)
+            done = subprocess.run(
+                command,
+                cwd=self.checkout,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                check=False,
+            )
         if done.returncode:
             tail = "\n".join(self._log(role).read_text(errors="replace").splitlines()[-TAIL_LINES:])
             raise BakeError(f"Failed to bake image {role}: Packer ended with {done.returncode}. Read {self._log(role)}; it ends:\n{tail}")
@@ -115,7 +123,7 @@ class Bakery:
             "docker_id": image,
             "docker_image": f"{self.prefix}/{role}:{key}",
             "snapshot": snapshot,
-            "built_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "inputs": dict(sorted(inputs.items())),
             "packages": dict(line.split("\t") for line in listed.splitlines() if "\t" in line),
         }
