@@ -46,7 +46,7 @@ class ActionModule(StackGraph):
         """Look, judge, deploy the stack, watch its refresh, and say how it ended."""
         result: dict[str, Any] = super(StackGraph, self).run(tmp, task_vars)
         arguments = {name: spec for name, spec in ARGUMENTS.items() if name not in _LEFT_OUT}
-        _, options = self.validate_argument_spec({**arguments, **_OWN})
+        _checked, options = self.validate_argument_spec({**arguments, **_OWN})
         key = f"{options['environment']}/{options['stack']}"
         options.update(only=[key], plan_only=False, destroy=[], accounts=None)
         emit = Display().display

@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Read, check, plan and, unless only asked, deploy."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, options = self.validate_argument_spec(ARGUMENTS)
+        _checked, options = self.validate_argument_spec(ARGUMENTS)
         try:
             engine = self.engine(options, task_vars or {}, Display().display)
             only_asked = self._task.check_mode or options["plan_only"]

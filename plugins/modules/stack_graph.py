@@ -73,6 +73,7 @@ extends_documentation_fragment:
   - twine.platform.accounts
   - action_common_attributes
   - action_common_attributes.conn
+  - action_common_attributes.flow
 attributes:
   check_mode:
     support: full

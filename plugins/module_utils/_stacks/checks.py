@@ -116,7 +116,7 @@ class _Estate:
     def follow(self, start: _Value) -> _Value:
         """The end of the chain: a literal, or a Ref to a resource."""
         here = start
-        for _ in range(100):  # longer than any chain without a circle; the graph has none
+        for _step in range(100):  # longer than any chain without a circle; the graph has none
             step = self._step(here)
             if step is None:
                 return here

@@ -106,7 +106,7 @@ def decide(
         missing = sorted({name for name, value in stack.parameters.items() if text_of(value, known) is None})
         aim = wanted(stack, templates[key], known, tags)
         first = verdict(key, aim, templates[key], observed.get(key))
-        referred = {reference.key for _, reference in stack.references()}
+        referred = {reference.key for _name, reference in stack.references()}
         decisions[key] = Decision(
             key=key,
             verdict=first.verdict,

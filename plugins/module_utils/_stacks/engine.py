@@ -269,7 +269,7 @@ class Engine:
                         running[pool.submit(self._one, key, planned.pop(key, None), result, progress)] = key
                     if not running:
                         break
-                    ended, _ = wait(running, timeout=quiet, return_when=FIRST_COMPLETED)
+                    ended, _running = wait(running, timeout=quiet, return_when=FIRST_COMPLETED)
                     quiet = _HEARTBEAT if ended else min(60.0, quiet * 1.5)
                     if not ended:
                         progress.heartbeat()

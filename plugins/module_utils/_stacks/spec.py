@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from .._aws.errors import Failure
 
@@ -48,8 +48,8 @@ class Reference:
         return f"{self.key}.{self.output}"
 
 
-Scalar = str | Reference
-Value = Scalar | tuple[Scalar, ...]
+Scalar: TypeAlias = "str | Reference"
+Value: TypeAlias = "Scalar | tuple[Scalar, ...]"
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def emulator() -> Iterator[str]:
 
 
 def _answers(endpoint: str) -> None:
-    for _ in range(150):
+    for _attempt in range(150):
         try:
             with urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5):
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -71,6 +72,16 @@ def test_what_is_stateful_is_not_replaced_unless_it_is_named(cloud: Cloud) -> No
     assert deploy(cloud, files("second"), destroy=frozenset({"dev/files.Files"})).changed == ["dev/files"]
 
 
+class Body:
+    """The body of an answer, as urllib3 gives it to botocore."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+    def stream(self, **_options: Any) -> Iterator[bytes]:
+        yield self.text
+
+
 class Rude(Accounts):
     """Each distinct request is refused once before it is let through."""
 
@@ -87,23 +98,19 @@ class Rude(Accounts):
         client.meta.events.register("before-send.cloudformation", self.refuse, unique_id="rude")
         return client
 
-    def refuse(self, request: Any, event_name: str, **_: Any) -> AWSResponse | None:
+    def refuse(self, request: Any, event_name: str, **_options: Any) -> AWSResponse | None:
         body = f"{request.headers['Authorization'][:60]!r}{request.body!r}".encode()
         with self.guard:
             if body in self.seen:
                 return None
             self.seen.add(body)
             self.refused[event_name.rpartition(".")[2]] += 1
-        raw = type("Raw", (), {"stream": lambda self, **_: iter([Rude.current.answer])})()
-        Rude.current = self
-        return AWSResponse(request.url, self.status, {}, raw)
-
-    current: Any = None
+        return AWSResponse(request.url, self.status, {}, Body(self.answer))
 
 
 @pytest.mark.parametrize(("code", "status"), [("Throttling", 400), ("InternalFailure", 500)])
 def test_every_call_refused_once_ends_in_the_same_state(cloud: Cloud, code: str, status: int) -> None:
-    rude = Rude.current = Rude(cloud, code, status)
+    rude = Rude(cloud, code, status)
     deploy(cloud, tiny(), accounts=rude)
     assert {"CreateChangeSet", "ExecuteChangeSet", "DescribeStacks", "DescribeChangeSet", "UpdateTerminationProtection"} <= set(rude.refused)
     assert deploy(cloud, tiny()).changed == []
@@ -126,7 +133,7 @@ def test_a_run_killed_at_any_record_is_simply_started_again(cloud: Cloud) -> Non
 
 def test_two_deploys_at_once_go_one_after_the_other_and_say_so(cloud: Cloud) -> None:
     told: list[str] = []
-    runs = [engine(cloud, tiny(), told=told.append) for _ in range(2)]
+    runs = [engine(cloud, tiny(), told=told.append), engine(cloud, tiny(), told=told.append)]
     results: list[Any] = []
     threads = [threading.Thread(target=lambda run=run: results.append(run.deploy())) for run in runs]
     for thread in threads:

@@ -70,7 +70,7 @@ def test_a_refresh_starts_before_it_ends_and_never_goes_below_what_is_wanted_now
 
 
 def test_no_deploy_touches_the_capacity_that_scaling_chose() -> None:
-    assert [logical for _, logical, group in of_type("AWS::AutoScaling::AutoScalingGroup") if "DesiredCapacity" in group["Properties"]] == []
+    assert [logical for _template, logical, group in of_type("AWS::AutoScaling::AutoScalingGroup") if "DesiredCapacity" in group["Properties"]] == []
 
 
 def test_no_update_suspends_scaling() -> None:
@@ -87,7 +87,7 @@ def test_images_are_concrete_ids() -> None:
 def test_machines_have_metadata_version_2_and_encrypted_disks() -> None:
     found = list(of_type("AWS::EC2::LaunchTemplate"))
     assert len(found) == 3
-    for _, _, resource in found:
+    for _template, _logical, resource in found:
         data = resource["Properties"]["LaunchTemplateData"]
         assert data["MetadataOptions"]["HttpTokens"] == "required" and data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
         assert all(disk["Ebs"]["Encrypted"] for disk in data["BlockDeviceMappings"])
@@ -113,7 +113,7 @@ def ingress() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def test_ssh_comes_from_the_bastions_network_or_the_operators_only() -> None:
-    sources = {(name, str(rule.get("CidrIp"))) for name, _, rule in ingress() if rule["FromPort"] <= 22 <= rule["ToPort"]}
+    sources = {(name, str(rule.get("CidrIp"))) for name, _logical, rule in ingress() if rule["FromPort"] <= 22 <= rule["ToPort"]}
     assert sources == {
         ("application", str({"Ref": "BastionCidr"})),
         ("search", str({"Ref": "BastionCidr"})),
@@ -156,7 +156,7 @@ def test_every_resource_is_bounded_but_for_what_iam_cannot_bound() -> None:
 
 
 def test_every_machines_role_wears_the_boundary() -> None:
-    roles = [resource["Properties"] for name, _, resource in of_type("AWS::IAM::Role") if name != "access"]
+    roles = [resource["Properties"] for name, _logical, resource in of_type("AWS::IAM::Role") if name != "access"]
     assert len(roles) == 3 and all(role["PermissionsBoundary"] == {"Ref": "MachineBoundaryArn"} for role in roles)
 
 
@@ -166,7 +166,7 @@ def test_the_deployer_is_assumed_with_an_external_id() -> None:
 
 
 def test_user_data_holds_no_secret() -> None:
-    for name, _, resource in of_type("AWS::EC2::LaunchTemplate"):
+    for name, _logical, resource in of_type("AWS::EC2::LaunchTemplate"):
         assert "resolve:" not in str(resource["Properties"]["LaunchTemplateData"]["UserData"]), name
 
 

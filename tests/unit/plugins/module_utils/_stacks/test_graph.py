@@ -121,7 +121,7 @@ def estate_of_twenty() -> tuple[dict[str, Any], dict[str, float]]:
 def test_the_ready_queue_takes_no_longer_than_the_critical_path() -> None:
     raw, seconds = estate_of_twenty()
     wall = simulated(queue(raw, seconds), seconds)
-    _, critical = critical_path(graph(raw), seconds)
+    _path, critical = critical_path(graph(raw), seconds)
     assert len(seconds) >= 20
     assert wall <= 1.05 * critical
     assert sum(seconds.values()) >= 3 * wall
