@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from .._aws.errors import Failure
 from .group import Group, Groups, Refresh
@@ -17,11 +18,16 @@ class Observation:
 
     lowest_serving: int
     highest_desired: int
-    refresh: Refresh | None = None
+    refreshes: dict[str, Refresh] = field(default_factory=dict)  # by id, the first one first
     group: Group | None = None
     ailing: dict[str, str] = field(default_factory=dict)
     failed_activity: str = ""
     looks: int = 0
+
+    @property
+    def refresh(self) -> Refresh | None:
+        """The latest: a rollout that goes back is a second one."""
+        return next(reversed(self.refreshes.values()), None)
 
 
 class Follower:
@@ -46,7 +52,7 @@ class Follower:
         self._name = begin.name
         self._told = ""
         self._since = time.monotonic()
-        self.seen = Observation(begin.serving, begin.desired, None, begin)
+        self.seen = Observation(begin.serving, begin.desired, group=begin)
 
     def __enter__(self) -> Follower:
         """Begin to look."""
@@ -70,7 +76,7 @@ class Follower:
 
     def _look(self) -> None:
         group = self._groups.group(self._name, self._target_group)
-        refresh = self._groups.refresh(self._name)
+        fresh = list(takewhile(lambda refresh: refresh.id != self._before, self._groups.refreshes(self._name)))
         if group is None:
             return
         seen = self.seen
@@ -78,8 +84,7 @@ class Follower:
         seen.group = group
         seen.lowest_serving = min(seen.lowest_serving, group.serving)
         seen.highest_desired = max(seen.highest_desired, group.desired)
-        if refresh is not None and refresh.id != self._before:
-            seen.refresh = refresh
+        seen.refreshes.update({refresh.id: refresh for refresh in reversed(fresh)})
         seen.ailing.update(group.ailing())
         self._tell(state(group, seen.refresh))
 
@@ -99,9 +104,9 @@ def state(group: Group, refresh: Refresh | None) -> str:
 def explanation(seen: Observation) -> str:
     """What a failed rollout has left, in sentences."""
     parts: list[str] = []
-    if seen.refresh is not None:
-        reason = f": {seen.refresh.reason.rstrip('.')}" if seen.refresh.reason else ""
-        parts.append(f"The refresh ended {seen.refresh.status}{reason}.")
+    for number, refresh in enumerate(seen.refreshes.values()):
+        reason = f": {refresh.reason.rstrip('.')}" if refresh.reason else ""
+        parts.append(f"{'The way back' if number else 'The refresh'} ended {refresh.status}{reason}.")
     parts.extend(f"Machine {machine} got no requests: {why.rstrip('.')}." for machine, why in list(seen.ailing.items())[:3])
     if seen.failed_activity:
         parts.append(f"The group said: {seen.failed_activity.rstrip('.')}.")

@@ -91,11 +91,14 @@ class Groups:
         groups = found["AutoScalingGroups"]
         return _group(groups[0], self._targets(target_group) if target_group else None) if groups else None
 
+    def refreshes(self, name: str) -> list[Refresh]:
+        """Its latest refreshes, the newest first."""
+        found = self._ask("autoscaling", "describe_instance_refreshes", name, AutoScalingGroupName=name, MaxRecords=5)
+        return [_refresh(raw) for raw in found["InstanceRefreshes"]]
+
     def refresh(self, name: str) -> Refresh | None:
         """Its latest refresh."""
-        found = self._ask("autoscaling", "describe_instance_refreshes", name, AutoScalingGroupName=name, MaxRecords=1)
-        refreshes = found["InstanceRefreshes"]
-        return _refresh(refreshes[0]) if refreshes else None
+        return next(iter(self.refreshes(name)), None)
 
     def failed_activity(self, name: str) -> str:
         """Why the group could not launch or end a machine the last time, if that failed."""

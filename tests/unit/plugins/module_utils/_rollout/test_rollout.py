@@ -193,9 +193,10 @@ def test_an_earlier_refresh_is_not_taken_for_this_one() -> None:
 
 
 def test_the_end_is_explained() -> None:
-    seen = Observation(1, 3, refresh("RollbackSuccessful", "Instances failed."), group(), {"i-9": "Health checks failed."}, "No capacity.")
+    refreshes = {"r-1": refresh("Failed", "No progress."), "r-2": refresh("Successful")}
+    seen = Observation(1, 3, refreshes, group(), {"i-9": "Health checks failed."}, "No capacity.")
     assert explanation(seen) == (
-        "The refresh ended RollbackSuccessful: Instances failed. Machine i-9 got no requests: Health checks failed. "
+        "The refresh ended Failed: No progress. The way back ended Successful. Machine i-9 got no requests: Health checks failed. "
         "The group said: No capacity. Now 2 machines serve and 2 are wanted; never fewer than 1 served meanwhile."
     )
     assert state(group(0), None) == "not begun; 0 serve, 2 are wanted: none"
