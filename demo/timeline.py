@@ -68,7 +68,7 @@ class Watch:
 def seconds(samples: list[Sample], counts: list[tuple[float, dict[str, int]]], begun: float, ended: float) -> list[Second]:
     """Samples and machine counts as one row a second over [begun, ended)."""
     length = max(1, int(ended - begun))
-    buckets: list[list[Sample]] = [[] for _ in range(length)]
+    buckets: list[list[Sample]] = [[] for _turn in range(length)]
     for sample in samples:
         place = int(sample.at - begun)
         if 0 <= place < length:

@@ -69,20 +69,20 @@ async def answer(url: str, method: str, path: str, payload: dict[str, str] | Non
 
 async def log_in(world: World, client: str, email: str) -> tuple[int, str]:
     """Logs a member of staff in: status and session cookie."""
-    status, _, cookie = await answer(world.url, "POST", "/api/login", {"client": client, "email": email, "password": world.password})
+    status, _body, cookie = await answer(world.url, "POST", "/api/login", {"client": client, "email": email, "password": world.password})
     return status, cookie
 
 
 async def file_claim(world: World, cookie: str, reference: str) -> int:
     """Files one claim and returns the status."""
     claim = {"reference": reference, "amount": "42.50", "currency": "GBP", "category": "travel", "description": f"Night train, receipt {reference}"}
-    status, _, _ = await answer(world.url, "POST", "/api/claims", claim, cookie)
+    status, _body, _cookie = await answer(world.url, "POST", "/api/claims", claim, cookie)
     return status
 
 
 async def find_claim(world: World, cookie: str, reference: str) -> tuple[bool, bool]:
     """Searches for a claim by its reference: whether it was found, and whether search was degraded."""
-    status, body, _ = await answer(world.url, "GET", f"/api/search?q={quote_plus(reference)}", None, cookie)
+    status, body, _cookie = await answer(world.url, "GET", f"/api/search?q={quote_plus(reference)}", None, cookie)
     if status != 200:
         return False, True
     return any(row.get("reference") == reference for row in body["results"]), bool(body["degraded"])

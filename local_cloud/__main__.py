@@ -112,7 +112,7 @@ def new_credentials() -> dict[str, dict[str, str]]:
     """Keys for the account roots and the operator, new for each cloud."""
     root = secrets.token_urlsafe(30)
     found = {name: {"account": number, "access_key": number, "secret_key": root} for name, number in ACCOUNTS.items()}
-    key = "AKIA" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16))
+    key = "AKIA" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _turn in range(16))
     found["operator"] = {"account": OPERATOR_ACCOUNT, "access_key": key, "secret_key": secrets.token_urlsafe(30)}
     return found
 

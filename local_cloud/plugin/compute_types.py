@@ -41,7 +41,7 @@ def run_instances(params: Props) -> Any:
         raise Refused("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
     specs = [spec for spec in asked.get("TagSpecifications", []) if spec.get("ResourceType") == "instance"]
     tags = {tag["Key"]: tag.get("Value", "") for spec in specs for tag in spec.get("Tags", [])}
-    records = [instances.reserve(_launch_of(asked, tags)) for _ in range(asked["MinCount"])]
+    records = [instances.reserve(_launch_of(asked, tags)) for _turn in range(asked["MinCount"])]
     for record in records:
         instances.background(functools.partial(instances.start, record), f"start {record['InstanceId']}")
     items = "".join(ec2._instance_xml(record) for record in records)

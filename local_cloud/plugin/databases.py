@@ -285,7 +285,7 @@ def _reboot(params: dict[str, Any]) -> Response:
 
 def _stack_database(original: Callable[..., Any], logical_id: str, props: Mapping[str, Any], stack_name: str) -> Any:
     _refuse_database(props)
-    name, _ = original(logical_id, props, stack_name)
+    name, _attributes = original(logical_id, props, stack_name)
     record = rds._instances[name]
     record["DBName"] = props.get("DBName", "")
     try:

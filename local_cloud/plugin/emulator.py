@@ -169,7 +169,7 @@ def _unresolved(template: Mapping[str, Any]) -> list[str]:
     used = {
         name.partition(".")[0]
         for section in ("Resources", "Outputs", "Conditions")
-        for name, _ in engine._intrinsic_references(template.get(section) or {})
+        for name, _attribute in engine._intrinsic_references(template.get(section) or {})
     }
     return sorted(name for name in used - known if not name.startswith("AWS::"))
 

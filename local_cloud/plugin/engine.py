@@ -266,7 +266,7 @@ def _frames(raw: bytes) -> Iterator[bytes]:
 
 def put_file(name: str, path: str, content: bytes | str, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
     """Write one file into a container, running or not. Its folder must exist; not for a tmpfs such as /run."""
-    folder, _, base = path.rpartition("/")
+    folder, _separator, base = path.rpartition("/")
     data = content.encode() if isinstance(content, str) else content
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

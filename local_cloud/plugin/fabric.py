@@ -229,7 +229,7 @@ def _forwarded() -> Iterator[str]:
 
 def _routes(owner: str, region: str, vpc_id: str, subnet_id: str) -> list[Mapping[str, Any]]:
     """A subnet's routes: of the table it is associated with, else of its VPC's main one."""
-    tables = [t for (o, r, _), t in list(ec2._route_tables.all_items()) if (o, r) == (owner, region) and t["VpcId"] == vpc_id]
+    tables = [t for (o, r, _id), t in list(ec2._route_tables.all_items()) if (o, r) == (owner, region) and t["VpcId"] == vpc_id]
     own = [t for t in tables if any(a.get("SubnetId") == subnet_id for a in t["Associations"])]
     main = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
     return [route for table in (own or main)[:1] for route in table["Routes"]]

@@ -36,7 +36,7 @@ def spread(subnets: Sequence[Subnet], zones: Sequence[str], count: int) -> list[
     """Subnets for `count` new machines: each into the zone that has the fewest. `zones` are those of the present machines."""
     have = Counter(zones)
     chosen = []
-    for _ in range(count):
+    for _turn in range(count):
         subnet = min(subnets, key=lambda candidate: have[candidate.zone])
         have[subnet.zone] += 1
         chosen.append(subnet.id)
@@ -46,7 +46,7 @@ def spread(subnets: Sequence[Subnet], zones: Sequence[str], count: int) -> list[
 def victims(machines: Sequence[Machine], count: int) -> list[str]:
     """Machines to end when there are `count` too many: first who does not serve. Protected ones stay, even if too many stay."""
     left, chosen = list(machines), []
-    for _ in range(count):
+    for _turn in range(count):
         open_to = [machine for machine in left if not machine.protected]
         open_to = [machine for machine in open_to if not machine.ready] or open_to
         if not open_to:

@@ -144,7 +144,7 @@ def subnets(group: Record) -> list[fleet.Subnet]:
 def resolved_template(group: Record) -> Record:
     """The group's launch template with the number of the version that a launch would take now."""
     given = group["LaunchTemplate"]
-    _, template, error = ec2._resolve_launch_template_data(dict(given))
+    _data, template, error = ec2._resolve_launch_template_data(dict(given))
     if error or template is None:
         raise Refused("ValidationError", f"The launch template {given} does not exist")
     symbolic = {"$Latest": template["LatestVersionNumber"], "$Default": template["DefaultVersionNumber"]}

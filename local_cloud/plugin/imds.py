@@ -32,7 +32,7 @@ class NotFound(Exception):
 def find(address: str) -> tuple[str, Mapping[str, Any]] | None:
     """The account and record of the instance that asks."""
     container = fabric.at(address)
-    for (owner, _, _), record in list(ec2._instances.all_items()):
+    for (owner, _region, _id), record in list(ec2._instances.all_items()):
         if container == f"{settings.PREFIX}-{record['InstanceId']}":
             return owner, record
     return None
@@ -200,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(404, "")
         if owner_of_token != who[1]["InstanceId"] or expiry < time.time():
             return self._answer(401, "")
-        version, _, rest = self.path.lstrip("/").partition("/")
+        version, _separator, rest = self.path.lstrip("/").partition("/")
         try:
             return self._answer(200, read(tree(*who), rest) if version == "latest" else "latest")
         except NotFound:

@@ -48,7 +48,7 @@ def addresses(load_balancing: ModuleType | None) -> dict[str, Any]:
     """What a person or a test can reach, and which instances there are."""
     names = {number: name for name, number in settings.ACCOUNTS.items()}
     found = []
-    for (owner, _, _), record in list(ec2._instances.all_items()):
+    for (owner, _region, _id), record in list(ec2._instances.all_items()):
         container = engine.inspect(instances.container_of(record["InstanceId"]))
         found.append(
             {

@@ -86,7 +86,7 @@ def in_alarm(name: str) -> bool:
 def _seconds_used(pid: int) -> float | None:
     """Processor time of a container, from its cgroup as its own first process sees it (Docker's statistics show zeros)."""
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
+        _hierarchy, controllers, path = line.split(":", 2)
         folder = Path(f"/proc/{pid}/root/sys/fs/cgroup")
         inside = path.removesuffix("/init.scope").lstrip("/")
         if "cpuacct" in controllers.split(","):
@@ -126,7 +126,7 @@ def _tick() -> None:
         now = time.monotonic()
         for account_id in settings.ACCOUNTS.values():
             with emulator.scope(account_id):
-                for _, work in _collectors:
+                for _name, work in _collectors:
                     try:
                         work(now - last)
                     except Exception:

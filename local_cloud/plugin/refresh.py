@@ -234,7 +234,7 @@ def _current() -> tuple[Record, Record]:
 
 
 def _cancel(params: dict[str, Any]) -> scaling.Response:
-    _, current = _current()
+    _group, current = _current()
     current["Status"] = "Cancelling"
     groups.wake()
     return answer("CancelInstanceRefresh", {"InstanceRefreshId": current["InstanceRefreshId"]})

@@ -274,7 +274,7 @@ def check_policy(given: Mapping[str, Any]) -> None:
 
 def _label_dimensions(label: str) -> list[dict[str, str]]:
     """`app/<name>/<id>/targetgroup/<name>/<id>` as CloudWatch's dimensions."""
-    balancer, _, group = label.partition("/targetgroup/")
+    balancer, _separator, group = label.partition("/targetgroup/")
     return [{"Name": "TargetGroup", "Value": f"targetgroup/{group}"}, {"Name": "LoadBalancer", "Value": balancer}]
 
 

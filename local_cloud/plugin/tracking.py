@@ -72,10 +72,10 @@ def decide(desired: int, minimum: int, maximum: int, warming: int, policies: Seq
         capacity = min(capacity, maximum)
         return Decision(max(capacity, desired), policy.name, "AlarmHigh") if capacity > desired else Decision(desired)
     willing = [(policy, reading, capacity) for policy, reading, capacity in proposals if policy.scale_in]
-    if warming or not willing or any(not reading.low or capacity is None for _, reading, capacity in willing):
+    if warming or not willing or any(not reading.low or capacity is None for _policy, reading, capacity in willing):
         return Decision(desired)
     # A policy that may not scale in still holds up what it needs.
-    floor = max((capacity for policy, _, capacity in proposals if capacity and not policy.scale_in), default=0)
-    capacity, policy = max(((capacity or 0, policy) for policy, _, capacity in willing), key=lambda pair: pair[0])
+    floor = max((capacity for policy, _reading, capacity in proposals if capacity and not policy.scale_in), default=0)
+    capacity, policy = max(((capacity or 0, policy) for policy, _reading, capacity in willing), key=lambda pair: pair[0])
     capacity = max(capacity, floor, minimum)
     return Decision(capacity, policy.name, "AlarmLow") if capacity < desired else Decision(desired)

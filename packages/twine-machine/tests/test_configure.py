@@ -69,9 +69,9 @@ def test_calls_are_signed_for_their_service_as_the_role(paths: Paths, cloud: Clo
 
     main(["configure"], paths)
 
-    scopes = [headers["Authorization"].split(",")[0].split("/")[1:] for headers, _ in cloud.signed]
+    scopes = [headers["Authorization"].split(",")[0].split("/")[1:] for headers, _body in cloud.signed]
     assert [scope[2] for scope in scopes] == ["secretsmanager", "ssm"]
-    assert {headers["X-Amz-Security-Token"] for headers, _ in cloud.signed} == {"session-token"}
+    assert {headers["X-Amz-Security-Token"] for headers, _body in cloud.signed} == {"session-token"}
 
 
 def test_the_stages_of_the_boot_follow_each_other(paths: Paths, cloud: Cloud) -> None:

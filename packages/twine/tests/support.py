@@ -213,7 +213,7 @@ def make_app(settings: Settings) -> Iterator[Flask]:
 def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> str:
     """Stop a process and return what it printed."""
     process.send_signal(number)
-    printed, _ = process.communicate(timeout=30)
+    printed, _errors = process.communicate(timeout=30)
     return printed
 
 

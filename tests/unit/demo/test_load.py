@@ -78,7 +78,7 @@ def run(url: str, kind: str, count: int = 5) -> tuple[Load, list[Sample]]:
 
 @pytest.mark.parametrize("kind", ["file", "search", "list", "page"])
 def test_a_right_answer_is_ok_and_its_release_is_noted(server: str, kind: str) -> None:
-    _, samples = run(server, kind)
+    _load, samples = run(server, kind)
     assert len(samples) >= 5
     assert all(sample.ok and sample.version == "1.0.0" and sample.kind == kind for sample in samples)
 
@@ -96,7 +96,7 @@ def test_a_right_answer_is_ok_and_its_release_is_noted(server: str, kind: str) -
 )
 def test_a_wrong_answer_fails_and_says_why(server: str, kind: str, fault: str, why: str) -> None:
     Application.faults = {kind: fault}
-    _, samples = run(server, kind)
+    _load, samples = run(server, kind)
     assert {(sample.ok, sample.why) for sample in samples} == {(False, why)}
 
 
@@ -115,12 +115,12 @@ def test_only_acknowledged_claims_are_remembered(server: str) -> None:
 
 
 def test_every_request_opens_a_connection(server: str) -> None:
-    _, samples = run(server, "list", 8)
+    _load, samples = run(server, "list", 8)
     assert Application.connections == len(samples)
 
 
 def test_a_server_that_is_away_is_a_failure_not_an_exception() -> None:
-    _, samples = run("http://127.0.0.1:9", "list", 1)
+    _load, samples = run("http://127.0.0.1:9", "list", 1)
     assert samples and not samples[0].ok and samples[0].status == 0 and "Connect" in samples[0].why
 
 

@@ -36,6 +36,6 @@ def test_every_private_name_that_is_used_exists(name: str) -> None:
 
 @pytest.mark.parametrize(("function", "parameters"), SIGNATURES.items())
 def test_signatures(function: str, parameters: list[str]) -> None:
-    service, _, name = function.partition(".")
+    service, _separator, name = function.partition(".")
     found = getattr(importlib.import_module(f"ministack.services.{service}"), name)
     assert list(inspect.signature(found).parameters) == parameters

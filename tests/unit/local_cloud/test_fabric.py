@@ -112,7 +112,7 @@ def test_the_way_out_needs_a_gateway(estate: Estate) -> None:
 
 
 def test_addresses_are_those_of_the_subnet_and_run_out(estate: Estate) -> None:
-    given = [fabric.place("subnet-dev").address for _ in range(11)]
+    given = [fabric.place("subnet-dev").address for _turn in range(11)]
     assert given == [f"10.1.1.{number}" for number in range(4, 15)]
     with pytest.raises(Refused, match="not enough free addresses"):
         fabric.place("subnet-dev")

@@ -51,7 +51,7 @@ class World:
         return self.health.get(name, "unused") if registered else "unused"
 
     def look(self, group: Group, times: int = 6) -> None:
-        for _ in range(times):
+        for _turn in range(times):
             self.now += 0.5
             groups._step(group)
 
@@ -187,7 +187,7 @@ def test_a_refused_launch_is_told_and_tried_ever_less_often(group: Group, world:
 
 def test_machines_that_end_at_once_are_launched_ever_less_often(group: Group, world: World) -> None:
     known = len(group["_activities"])
-    for _ in range(40):
+    for _turn in range(40):
         world.look(group, 1)
         for name in names(group):
             ec2._instances[name]["State"]["Name"] = "stopped"
@@ -241,7 +241,7 @@ def test_a_refresh_waits_at_a_checkpoint(group: Group, world: World) -> None:
 def test_a_refresh_whose_machines_never_serve_fails(group: Group, world: World, rollback: bool, status: str) -> None:
     before, world.born = names(group), "unhealthy"
     current = begin(group, AutoRollback=rollback)
-    for _ in range(20):
+    for _turn in range(20):
         world.look(group, 2)
         assert [name for name in before if name in names(group)] == before, "who serves stays"
         world.now += 3600 / settings.CLOCK_FACTOR / 10

@@ -104,7 +104,7 @@ def test_version_one_is_refused(instance: dict[str, Any], ask: Ask) -> None:
 
 
 def test_a_token_serves_the_instance_that_got_it_and_no_other(instance: dict[str, Any], ask: Ask) -> None:
-    _, stolen = token(ask)
+    _status, stolen = token(ask)
     instance["InstanceId"] = "i-2"
     fabric._members[f"{settings.PREFIX}-i-2"] = fabric._members.pop(f"{settings.PREFIX}-i-1")
     assert ask("GET", "/latest/meta-data/instance-id", X_aws_ec2_metadata_token=stolen)[0] == 401

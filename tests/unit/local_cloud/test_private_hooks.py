@@ -61,7 +61,7 @@ def test_every_private_name_that_is_used_exists(module: str, short: str) -> None
 
 @pytest.mark.parametrize(("where", "expected"), SIGNATURES.items())
 def test_a_hook_takes_what_it_is_given(where: str, expected: list[str]) -> None:
-    module, _, name = where.rpartition(".")
+    module, _separator, name = where.rpartition(".")
     found = inspect.signature(getattr(importlib.import_module(f"ministack.{module}"), name))
     assert list(found.parameters) == expected
 

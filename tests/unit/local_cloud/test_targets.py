@@ -37,7 +37,7 @@ def test_enters_without_serving_before_its_first_check() -> None:
     ],
 )
 def test_health(target: Target, seen: Counters, now: float, state: str) -> None:
-    after, _ = targets.observe("tg-app/s3", target, seen, now, HEALTH)
+    after, _commands = targets.observe("tg-app/s3", target, seen, now, HEALTH)
 
     assert after
     assert after.state == state
@@ -56,7 +56,7 @@ def test_a_drained_target_keeps_its_requests_until_the_deadline() -> None:
 
 
 def test_a_drained_target_without_requests_goes_at_once() -> None:
-    draining, _ = targets.drain("b/s3", HEALTHY, now=200, delay=6)
+    draining, _commands = targets.drain("b/s3", HEALTHY, now=200, delay=6)
 
     after, commands = targets.observe("b/s3", draining, Counters("DRAIN"), 200.5, HEALTH)
 

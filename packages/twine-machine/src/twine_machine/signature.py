@@ -34,7 +34,7 @@ def sign(
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     signed = {**headers, "Host": host, "X-Amz-Date": stamp, "X-Amz-Security-Token": credentials.token}
     lowered = sorted((name.lower(), value.strip()) for name, value in signed.items())
-    names = ";".join(name for name, _ in lowered)
+    names = ";".join(name for name, _value in lowered)
     canonical = "\n".join(["POST", "/", "", *(f"{name}:{value}" for name, value in lowered), "", names, hashlib.sha256(body).hexdigest()])
     to_sign = "\n".join([ALGORITHM, stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     key = f"AWS4{credentials.secret}".encode()

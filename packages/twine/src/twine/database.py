@@ -122,7 +122,7 @@ class Database:
         with self._shares.hold(client, patience) as taken:
             if not taken:
                 raise UnavailableError("database")
-            for _ in range(self._attempts):
+            for _turn in range(self._attempts):
                 connection = self._take(patience)
                 try:
                     result = work(connection)

@@ -120,8 +120,8 @@ class Seeds:
             (
                 self.staff,
                 self.claims,
-                [category for category, _ in EXPENSES],
-                [description for _, description in EXPENSES],
+                [category for category, _description in EXPENSES],
+                [description for _category, description in EXPENSES],
                 len(EXPENSES),
                 list(CURRENCIES),
                 len(CURRENCIES),

@@ -40,7 +40,7 @@ def test_a_restart_of_the_database_costs_no_request(own: Machine, person: Browse
     own.postgres.stop()
     own.postgres.start()
 
-    assert [person.file().status_code for _ in range(4)] == [201] * 4
+    assert [person.file().status_code for _turn in range(4)] == [201] * 4
 
 
 def test_ended_connections_cost_no_request(own: Machine, person: Browser) -> None:
@@ -75,7 +75,7 @@ def test_the_pool_keeps_its_budget(machine: Machine, app_with: Callable[..., Fla
     connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'twine' AND backend_start > %s"
     began = machine.postgres.run("SELECT now()")[0][0]
     app = app_with(database_pool=2)
-    people = [Browser(app) for _ in range(6)]
+    people = [Browser(app) for _turn in range(6)]
     for person in people:
         person.log_in("client-2", "staff-2@client-2.example", PASSWORD)
     with ThreadPoolExecutor(len(people)) as pool:

@@ -94,7 +94,7 @@ def test_the_session_key_changes_under_running_sessions(browser: Browse, machine
 def test_guessing_from_one_address_is_stopped(browser: Browse) -> None:
     guess = {**ACCOUNT, "email": "staff-3@client-3.example", "client": "client-3", "password": "guess"}
     here, elsewhere = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
-    codes = [browser().post("/api/login", guess, headers=here).status_code for _ in range(FAILURES_FROM_ONE_ADDRESS + 1)]
+    codes = [browser().post("/api/login", guess, headers=here).status_code for _turn in range(FAILURES_FROM_ONE_ADDRESS + 1)]
 
     assert codes == [401] * FAILURES_FROM_ONE_ADDRESS + [429]
     refused = browser().post("/api/login", {**guess, "password": PASSWORD}, headers=here)

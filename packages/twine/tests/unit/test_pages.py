@@ -71,7 +71,7 @@ def test_a_claim_is_filed_seen_and_approved(browser: Browse) -> None:
 
 def test_a_form_sent_twice_files_one_claim(browser: Browse) -> None:
     person = browser("client-1", 2)
-    first, second = (person.send_form("/claims/new", {**CLAIM, "reference": "page-2"}).headers["Location"] for _ in range(2))
+    first, second = (person.send_form("/claims/new", {**CLAIM, "reference": "page-2"}).headers["Location"] for _turn in range(2))
 
     assert first == second
 

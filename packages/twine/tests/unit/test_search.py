@@ -65,7 +65,7 @@ def test_a_manager_finds_claims_by_a_name(browser: Browse) -> None:
 def test_an_absent_search_does_not_hold_requests_up(person: Browser) -> None:
     references(person, "quokka")
     began = time.monotonic()
-    for _ in range(10):
+    for _turn in range(10):
         references(person, "quokka")
 
     assert time.monotonic() - began < 1

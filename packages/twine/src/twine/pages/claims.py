@@ -58,7 +58,7 @@ def new(_person: Person) -> ResponseReturnValue:
 def file(person: Person) -> ResponseReturnValue:
     """File the claim and show it."""
     try:
-        filed, _ = file_claim(services().database, person, read_claim_form(request.form))
+        filed, _created = file_claim(services().database, person, read_claim_form(request.form))
     except RefusedError as error:
         if error.field is None:
             raise

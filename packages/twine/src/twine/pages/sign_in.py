@@ -44,7 +44,7 @@ def log_in() -> ResponseReturnValue:
     if not seed or not services().sessions.is_signed(seed, request.form.get("form_token", "")):
         return _show(target, "Your browser did not send our cookie along. Please try once more.", 400)
     try:
-        _, token = sign_in(request.form.get("client"), request.form.get("email"), request.form.get("password"))
+        _person, token = sign_in(request.form.get("client"), request.form.get("email"), request.form.get("password"))
     except RefusedError as error:
         return _show(target, error.message, error.status)
     response = make_response(redirect(local_path(target), 303))

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from ansible_collections.twine.platform.plugins.module_utils._packages.lock import writer
 count = Path(sys.argv[1] + ".count")
-for _ in range(25):
+for _turn in range(25):
     with writer(Path(sys.argv[1]), "count", 60):
         count.write_text(str(int(count.read_text()) + 1))
 """
@@ -65,7 +65,7 @@ def test_a_killed_holder_holds_no_longer(tmp_path: Path) -> None:
 
 def test_four_writers_lose_nothing(tmp_path: Path) -> None:
     (tmp_path / "lock.count").write_text("0")
-    writers = [start(ADDER, tmp_path / "lock") for _ in range(4)]
+    writers = [start(ADDER, tmp_path / "lock") for _turn in range(4)]
     for process in writers:
         process.communicate()
     assert [process.returncode for process in writers] == [0] * 4
