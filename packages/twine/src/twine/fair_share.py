@@ -1,4 +1,4 @@
-"""A bounded share for each client of something that this machine has little of."""
+"""A bounded share for each client of something that this machine has little of, such as connections."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 
 import psycopg
@@ -22,6 +23,7 @@ BATCH = 500
 PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 RETRY_SECONDS = 60
+LOOK_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class Outbox:
         self._settings = settings
         self._index = SearchIndex(settings, seconds=10)
         self._connection: Connection | None = None
+        self._look_at = 0.0
         self._is_failing = False
 
     def work(self, stop: threading.Event) -> None:
@@ -56,6 +59,8 @@ class Outbox:
 
     def step(self) -> int:
         """Put one batch of claims into the index; return how many entries were done with."""
+        if time.monotonic() >= self._look_at:
+            self._ensure()
         connection = self._connected()
         with connection.transaction():
             entries = _take(connection)
@@ -89,11 +94,14 @@ class Outbox:
         try:
             return self._index.put(documents)
         except SearchAwayError:
-            # A search machine that was replaced comes back empty: fill it again.
-            if self._index.exists():
-                raise
-        log.info("There is no search index. All %d claims are entered again.", self.fill())
-        return self._index.put(documents)
+            self._look_at = 0.0
+            raise
+
+    def _ensure(self) -> None:
+        """See to it that there is an index: a search machine that was replaced comes back empty."""
+        if not self._index.exists():
+            log.info("There is no search index: %d claims are entered for a new one.", self.fill())
+        self._look_at = time.monotonic() + LOOK_SECONDS
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

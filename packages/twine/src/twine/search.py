@@ -14,6 +14,8 @@ from twine.settings import Settings
 from twine.staff import Person
 
 NOTICE = "Search is limited at the moment: only whole words and beginnings of words are found."
+PATIENCE_SECONDS = 3.0
+FAILURES_TO_REST = 3
 AWAY_SECONDS = 5.0
 PROBE_SECONDS = 10.0
 LONGEST_QUERY = 200
@@ -35,13 +37,14 @@ class Answer:
 
 
 class Search:
-    """Finds claims. A failure of Elasticsearch is remembered, so that the next requests do not wait for it."""
+    """Finds claims. When Elasticsearch has failed several times in a row, the next requests do not wait for it."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._database = database
-        self._index = SearchIndex(settings, seconds=1.5)
+        self._index = SearchIndex(settings, seconds=PATIENCE_SECONDS)
         self._is_configured = settings.search_url is not None
         self._away_until = 0.0
+        self._failures = 0
         self._stop = threading.Event()
         self.is_away = not self._is_configured
 
@@ -86,11 +89,14 @@ class Search:
                 return
 
     def _note(self, error: SearchAwayError | None) -> None:
-        if error is not None:
+        if error is None:
+            if self.is_away:
+                log.info("Search is back.")
+            self.is_away, self._failures, self._away_until = False, 0, 0.0
+            return
+        self._failures += 1
+        if self._failures >= FAILURES_TO_REST:
             self._away_until = time.monotonic() + AWAY_SECONDS
-            if not self.is_away:
-                log.warning("Search is away, PostgreSQL answers in its place: %s.", error)
-        elif self.is_away:
-            self._away_until = 0.0
-            log.info("Search is back.")
-        self.is_away = error is not None
+        if not self.is_away:
+            log.warning("Search is away, PostgreSQL answers in its place: %s.", error)
+        self.is_away = True

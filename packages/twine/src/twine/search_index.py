@@ -1,7 +1,7 @@
 """The Elasticsearch index of all claims: its mapping, its queries and its updates.
 
-Only what every distribution of Elasticsearch 8 has is used: the standard analyzer, match with fuzziness, phrase
-prefixes, bulk, aliases. One index holds all clients; each query filters by client, and what it finds is read from
+Only what every distribution of Elasticsearch 8 has is used: the standard analyzer, match with fuzziness and
+with a prefix, bulk, aliases. One index holds all clients; each query filters by client, and what it finds is read from
 PostgreSQL again under the same rule, so that a fault here cannot show a claim to a stranger.
 """
 
@@ -94,14 +94,14 @@ class SearchIndex:
         filters: list[dict[str, Any]] = [{"term": {"client_id": person.client_id}}]
         if not person.is_manager:
             filters.append({"term": {"staff_id": person.id}})
-        fuzzy = {"query": text, "operator": "and", "fuzziness": "AUTO", "prefix_length": 2, "max_expansions": 20}
+        words = {"query": text, "operator": "and", "fuzziness": "AUTO", "prefix_length": 1, "max_expansions": 20}
         query = {
             "bool": {
                 "filter": filters,
                 "should": [
                     {"term": {"reference": {"value": text, "boost": 5}}},
-                    {"match_phrase_prefix": {"text": {"query": text, "boost": 2}}},
-                    {"match": {"text": fuzzy}},
+                    {"match_bool_prefix": {"text": {**words, "boost": 2}}},
+                    {"match": {"text": words}},
                 ],
                 "minimum_should_match": 1,
             }

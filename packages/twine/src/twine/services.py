@@ -8,7 +8,7 @@ from typing import cast
 from flask import current_app
 
 from twine.database import Database
-from twine.fair_share import FairShare
+from twine.fair_queue import Acquaintances, FairQueue
 from twine.fragments import FragmentCache
 from twine.search import Search
 from twine.sessions import SessionStore
@@ -16,6 +16,7 @@ from twine.settings import Settings
 from twine.throttle import LoginThrottle
 
 EXTENSION = "twine"
+ACQUAINTANCES = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Services:
     throttle: LoginThrottle
     fragments: FragmentCache
     search: Search
-    shares: FairShare
+    queue: FairQueue
+    acquaintances: Acquaintances
 
     def open(self) -> None:
         """Connect. Called in the process that serves: threads do not survive a fork."""
@@ -52,7 +54,9 @@ def make_services(settings: Settings) -> Services:
         throttle=LoginThrottle(sessions.redis),
         fragments=FragmentCache(settings),
         search=Search(settings, database),
-        shares=FairShare(settings.client_share),
+        acquaintances=Acquaintances(ACQUAINTANCES),
+        # Whoever works or waits holds a thread: one client may hold half of them.
+        queue=FairQueue(settings.concurrency, settings.client_share, max(0, settings.threads // 2 - settings.client_share)),
     )
 
 

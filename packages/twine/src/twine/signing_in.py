@@ -20,6 +20,7 @@ from twine.staff import Person, authenticate
 SESSION_COOKIE = "twine_session"
 FORM_COOKIE = "twine_form"
 LONGEST_FIELD = 320
+PATIENCE_SECONDS = 2.0
 
 Arguments = ParamSpec("Arguments")
 View = Callable[Arguments, ResponseReturnValue]
@@ -40,11 +41,10 @@ def for_api(view: PersonView[Arguments]) -> View[Arguments]:
 
     @wraps(view)
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> ResponseReturnValue:
-        session = current_session()
-        if session is None:
-            raise RefusedError(401, "Log in first.")
-        refuse_foreign_origin()
-        with client_share(session.person.share):
+        with turn() as session:
+            if session is None:
+                raise RefusedError(401, "Log in first.")
+            refuse_foreign_origin()
             return view(session.person, *args, **kwargs)
 
     return guarded
@@ -55,25 +55,43 @@ def for_pages(view: PersonView[Arguments]) -> View[Arguments]:
 
     @wraps(view)
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> ResponseReturnValue:
-        session = current_session()
-        if session is None:
-            target = request.full_path.rstrip("?") if request.method == "GET" else "/"
-            return redirect("/login" if target == "/" else f"/login?next={quote(target)}")
-        if request.method == "POST" and not random.compare_digest(
-            request.form.get("form_token", "").encode(), session.form_token.encode()
-        ):
-            raise RefusedError(400, "This form has grown old. Go back, reload the page and send it again.")
-        with client_share(session.person.share):
+        with turn() as session:
+            if session is None:
+                target = request.full_path.rstrip("?") if request.method == "GET" else "/"
+                return redirect("/login" if target == "/" else f"/login?next={quote(target)}")
+            if request.method == "POST" and not random.compare_digest(
+                request.form.get("form_token", "").encode(), session.form_token.encode()
+            ):
+                raise RefusedError(400, "This form has grown old. Go back, reload the page and send it again.")
             return view(session.person, *args, **kwargs)
 
     return guarded
 
 
 @contextmanager
-def client_share(client: str) -> Iterator[None]:
-    """Hold one of the client's shares of this machine's threads, or refuse: a rush stays with whose it is."""
-    with services().shares.hold(client) as taken:
-        if not taken:
+def turn() -> Iterator[Session | None]:
+    """Wait for the turn of this request's client and give its session.
+
+    Who is known already waits before any work is done, even before the session is looked up.
+    """
+    token, acquaintances = request.cookies.get(SESSION_COOKIE, ""), services().acquaintances
+    client = acquaintances.client_of(token)
+    if client is None:
+        session = current_session()
+        if session is None:
+            yield None
+            return
+        client = session.person.share
+        acquaintances.remember(token, client)
+    with turn_of(client):
+        yield current_session()
+
+
+@contextmanager
+def turn_of(client: str) -> Iterator[None]:
+    """Wait for the client's turn on this machine, or refuse: a rush stays with whose it is."""
+    with services().queue.turn(client, PATIENCE_SECONDS) as came:
+        if not came:
             raise RefusedError(
                 429, "Your organisation has many requests under way. Try again in a moment.", retry_after=1
             )
@@ -97,7 +115,7 @@ def sign_in(client: object, email: object, password: object) -> tuple[Person, st
             raise RefusedError(400, f"Say the {field}.", field=field)
     slug, address = str(client).strip().lower(), str(email).strip().lower()
     parts = services()
-    with client_share(slug):
+    with turn_of(slug):
         parts.throttle.check(slug, address, visitor_address())
         person = authenticate(parts.database, slug, address, str(password))
         if person is None:

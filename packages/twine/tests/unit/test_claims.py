@@ -62,9 +62,10 @@ def test_a_colleague_does_not_get_the_claim_behind_a_used_reference(browser: Bro
 
 
 def test_many_at_once_file_one_claim(browser: Browse, machine: Machine) -> None:
-    people, body = [browser("client-1", 2) for _ in range(6)], a_claim()
+    people, body = [browser("client-1", 2) for _turn in range(6)], a_claim()
     with ThreadPoolExecutor(len(people)) as pool:
-        answers = list(pool.map(lambda person: person.post("/api/claims", body), people))
+        filing = [pool.submit(person.post, "/api/claims", body) for person in people]
+        answers = [one.result() for one in filing]
 
     assert sorted(answer.status_code for answer in answers) == [200] * 5 + [201]
     assert machine.postgres.run("SELECT count(*) FROM claims WHERE reference = %s", body["reference"]) == [(1,)]
@@ -72,7 +73,7 @@ def test_many_at_once_file_one_claim(browser: Browse, machine: Machine) -> None:
 
 def test_lists_are_newest_first_and_paged(browser: Browse) -> None:
     person = browser("client-2", 3)
-    ids = [said(person.file())["id"] for _ in range(5)]
+    ids = [said(person.file())["id"] for _turn in range(5)]
     first = [claim["id"] for claim in said(person.get("/api/claims?limit=2"))["claims"]]
     second = [claim["id"] for claim in said(person.get(f"/api/claims?limit=2&before={first[-1]}"))["claims"]]
 
@@ -89,7 +90,7 @@ def test_a_wrong_page_is_refused(browser: Browse, query: str) -> None:
 
 def test_a_manager_approves_once(browser: Browse, machine: Machine) -> None:
     manager, claim = browser("client-1", 1), said(browser("client-1", 2).file())
-    first, second = (manager.post(f"/api/claims/{claim['id']}/approve") for _ in range(2))
+    first, second = (manager.post(f"/api/claims/{claim['id']}/approve") for _turn in range(2))
 
     assert (first.status_code, second.status_code) == (200, 200)
     assert said(first) == said(second)

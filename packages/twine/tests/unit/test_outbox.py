@@ -60,7 +60,8 @@ def test_the_worker_goes_on_and_says_so_once(
 
 
 def test_a_refused_claim_waits_and_holds_nothing_up(browser: Browse, machine: Machine, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    bad, good = (said(browser("client-1", 2).file())["id"] for _ in range(2))
+    bad, good = (said(browser("client-1", 2).file())["id"] for _turn in range(2))
+    monkeypatch.setattr("twine.search_index.SearchIndex.exists", lambda _: True)
     monkeypatch.setattr("twine.search_index.SearchIndex.put", lambda *_: {bad: "no good"})
     outbox = Outbox(settings)
     outbox.step()
@@ -76,12 +77,13 @@ def test_two_machines_never_take_the_same_entry(browser: Browse, settings: Setti
     taken: list[list[int]] = []
     other = Outbox(settings)
 
-    def put(_: object, documents: list[Document]) -> dict[int, str]:
+    def put(_index: object, documents: list[Document]) -> dict[int, str]:
         taken.append([document.id for document in documents])
         if len(taken) == 1:
             other.step()
         return {}
 
+    monkeypatch.setattr("twine.search_index.SearchIndex.exists", lambda _: True)
     monkeypatch.setattr("twine.search_index.SearchIndex.put", put)
     outbox = Outbox(settings)
     outbox.step()

@@ -76,4 +76,4 @@ def _search(settings: Settings) -> str:
     if settings.search_url is None:
         raise TwineError("TWINE_SEARCH_URL is not set. PostgreSQL answers searches.")
     there = SearchIndex(settings, seconds=SECONDS).exists()
-    return f"Elasticsearch at {settings.search_url}, index {'there' if there else 'made by the first claim'}"
+    return f"Elasticsearch at {settings.search_url}, index {'there' if there else 'not there yet: twine-worker.service makes it'}"

@@ -49,7 +49,15 @@ def _compile_templates(settings: Settings) -> str:
     names = environment.list_templates(extensions=["html"])
     for name in names:
         environment.get_template(name)
+    if os.geteuid() == 0:
+        _give(folder, settings.cache_folder.stat())
     return f"{len(names)} compiled into {folder}"
+
+
+def _give(folder: Path, owner: os.stat_result) -> None:
+    """Give what root has written to whom the cache belongs to: Twine does not run as root."""
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _fill_fragments(settings: Settings) -> str:
