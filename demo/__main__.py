@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from demo.playbook import ROOT, Playbooks, StepFailed
 from demo.timeline import Watch
 from demo.verdict import broken
 from demo.world import World
+from tools import checkout
 
 FOLDER = ROOT / "build" / "demo"
 
@@ -85,9 +85,7 @@ def end_load(world: World, story: report.Story) -> None:
 
 def endpoint() -> str:
     """The address of this checkout's local cloud."""
-    done = subprocess.run([sys.executable, str(ROOT / "tools" / "checkout.py"), "ports"], capture_output=True, text=True, check=True)
-    ports = dict(line.split("=", 1) for line in done.stdout.split() if "=" in line)
-    return f"http://127.0.0.1:{ports['emulator']}"
+    return f"http://127.0.0.1:{checkout.ports()['cloud']}"
 
 
 def main() -> int:

@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from demo.estate import checkout_id, wait_for
+from demo.estate import wait_for
 from demo.load import User
 from demo.playbook import ROOT, StepFailed, load_json
 from demo.world import BUILD, CLIENTS, STAFF_EACH, World, file_claim, find_claim, log_in, seed, wait_until_serving
 from demo.world import answer as ask
+from tools import checkout
 
 IMAGES = ["twine", "elasticsearch", "bastion"]
 Told = tuple[dict[str, Any], str]
@@ -24,12 +25,18 @@ Told = tuple[dict[str, Any], str]
 def packages(world: World, versions: dict[str, str] | None = None) -> Told:
     """Builds every package that is defined, or finds it built already."""
     world.playbooks.run("repository")
-    world.playbooks.run("build_packages", package_versions=versions or {})
+    world.playbooks.run("build_packages", package_versions=versions or _as_released())
     defined = len(list((ROOT / "packages").glob("*/package.yml")))
     debs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((BUILD / "packages").glob("*.deb"))}
     names = {name.split("_")[0] for name in debs}
     facts = {"defined": defined, "built": len(names), "digests": len({name.split("_")[0] for name, digest in debs.items() if digest}), "packages": sorted(debs)}
     return facts, f"{len(names)} packages built by Debian's own tools in clean containers"
+
+
+def _as_released() -> dict[str, str]:
+    """The version of the application that was released last on this machine: the story goes on from there."""
+    path = BUILD / "releases" / "snapshot.json"
+    return {"twine": load_json(path)["packages"]["twine"]["version"].split("-")[0]} if path.exists() else {}
 
 
 def repository(world: World) -> Told:
@@ -45,11 +52,10 @@ def repository(world: World) -> Told:
 
 def _wrong_key_refused() -> bool:
     """Whether apt refuses our repository when it is told to trust another key than the one that signed it."""
-    prefix = f"twine-{checkout_id()}"
     source = "Types: deb\nURIs: http://repository/\nSuites: bookworm\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "other.sources").write_text(source)
-        command = ["docker", "run", "--rm", "--network", f"{prefix}-build", "--label", f"twine.checkout={checkout_id()}"]
+        command = ["docker", "run", "--rm", "--network", f"{checkout.prefix()}-build", "--label", checkout.label()]
         command += ["-v", f"{folder}:/sources:ro", "twine/base:bookworm", "apt-get", "update", "--error-on=any"]
         command += ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", "Dir::Etc::sourceparts=/sources"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -96,7 +102,7 @@ def serving(world: World) -> Told:
 
 
 async def _first_visit(world: World) -> dict[str, Any]:
-    page, _, _ = await ask(world.url, "GET", "/login")
+    page, _body, _cookie = await ask(world.url, "GET", "/login")
     status, cookie = await log_in(world, "client-2", "staff-1@client-2.example")
     reference = f"{world.run}-first"
     filed = await file_claim(world, cookie, reference)
@@ -105,8 +111,8 @@ async def _first_visit(world: World) -> dict[str, Any]:
 
 
 async def _find_soon(world: World, cookie: str, reference: str) -> tuple[bool, bool]:
-    """Search follows the database within a second or two: asks until it does, ten seconds at most."""
-    for _ in range(50):
+    """Search follows the database within a second or two, once its node has started: asks until it does, two minutes at most."""
+    for _attempt in range(600):
         found, degraded = await find_claim(world, cookie, reference)
         if found and not degraded:
             break
@@ -137,7 +143,7 @@ def only_way_in(world: World) -> Told:
     targets = [row["ip"] for row in prod]
     bastion = next(row["id"] for row in running if row["account"] == "bastion")
     dev = next(row["id"] for row in running if row["account"] == "dev")
-    neighbour = next(row["id"] for row in prod if row["role"] == "twine")
+    neighbour = world.estate.serving("prod")[0].id
     own = next(row["ip"] for row in prod if row["id"] == neighbour)
     wait_for("the bastion's way to every machine", 30, lambda: len(_reached(world, bastion, targets)) == len(targets))
     facts = {

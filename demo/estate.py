@@ -17,9 +17,11 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.playbook import ROOT, StepFailed
+from tools import checkout
 
 CREDENTIALS = ROOT / "build" / "local_cloud" / "credentials"
 REGION = "eu-west-2"
+ACCOUNTS = {"dev": "111111111111", "prod": "222222222222"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Estate:
         self.endpoint = endpoint
         self._docker = docker.from_env()
         self._clients: dict[tuple[str, str], Any] = {}
+        self._groups: dict[str, str] = {}
 
     def addresses(self) -> dict[str, Any]:
         """What the local cloud says of itself: load balancers' addresses on this machine, instances, databases."""
@@ -64,11 +67,14 @@ class Estate:
 
     def group(self, environment: str) -> dict[str, Any]:
         """The application's auto scaling group as DescribeAutoScalingGroups tells it."""
-        groups = self.client(environment, "autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
-        found = [group for group in groups if any(tag["Key"] == "MachineRole" and tag["Value"] == "twine" for tag in group.get("Tags", []))]
-        if not found:
-            raise StepFailed(f"Failed to find the application's group in {environment}: none has the tag MachineRole=twine. Deploy first.")
-        return dict(found[0])
+        if environment not in self._groups:
+            stack = self.client(environment, "cloudformation").describe_stacks(StackName="twine-application")["Stacks"][0]
+            self._groups[environment] = next(row["OutputValue"] for row in stack["Outputs"] if row["OutputKey"] == "GroupName")
+        names = [self._groups[environment]]
+        groups = self.client(environment, "autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=names)["AutoScalingGroups"]
+        if not groups:
+            raise StepFailed(f"Failed to find the application's group in {environment}: {names[0]} is gone. Deploy first.")
+        return dict(groups[0])
 
     def machines(self, environment: str) -> list[Machine]:
         """The group's instances; ``in_service`` is the group's own word and the balancer's together."""
@@ -122,8 +128,8 @@ class Estate:
 
     def sql(self, environment: str, statement: str) -> list[list[str]]:
         """The rows of ``statement``, asked of the environment's database in its own container."""
-        found = self._docker.containers.list(filters={"label": ["twine.role=database", f"twine.account={environment}"]})
-        mine = [container for container in found if container.labels.get("twine.checkout") == checkout_id()]
+        found = self._docker.containers.list(filters={"label": ["twine.role=database", f"twine.account={ACCOUNTS[environment]}"]})
+        mine = [container for container in found if container.labels.get("twine.checkout") == checkout.identity()]
         if not mine:
             raise StepFailed(f"Failed to find the database of {environment}: no container carries its labels. Deploy first.")
         database: Any = mine[0]
@@ -131,11 +137,6 @@ class Estate:
         if code:
             raise StepFailed(f"Failed to ask the database of {environment}: {output.decode(errors='replace').strip()}. Look at its log.")
         return [line.split("\t") for line in output.decode().splitlines()]
-
-
-def checkout_id() -> str:
-    """The six hexadecimal digits that every container of this checkout carries."""
-    return subprocess.run([sys.executable, str(ROOT / "tools" / "checkout.py"), "id"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def wait_for(what: str, seconds: float, condition: Callable[[], bool]) -> None:

@@ -116,12 +116,12 @@ def rollout(world: World) -> Told:
     build_steps.packages(world, {"twine": new})
     build_steps.repository(world)
     build_steps.images(world)
-    world.playbooks.run("deploy", environments=["dev"])
+    world.playbooks.run("deploy", only=["dev"])
     ready = time.time()
     calm(world, ROLLOUT_RATE)
     before = world.estate.serving(world.environment)
     world.mark(f"release {new} begins to roll out over {len(before)} machines")
-    world.playbooks.run("deploy", environments=[world.environment])
+    world.playbooks.run("roll_out", environment_name=world.environment)
     world.mark(f"release {new} serves everyone")
     start, end = _instance_events(world, ready)
     seen = load.between(start, end)
@@ -179,7 +179,7 @@ def scale_in(world: World) -> Told:
     before = len(group["Instances"])
     if before <= group["MinSize"]:
         # Scaling never pauses, so the group may have begun to shrink while the release rolled out.
-        before = max((sum(counts.values()) for _, counts in (world.watch.counts if world.watch else [])), default=before)
+        before = max((sum(counts.values()) for _at, counts in (world.watch.counts if world.watch else [])), default=before)
     world.mark("the load falls")
     wait_for("the group shrinking to its minimum", 300, lambda: len(world.estate.serving(world.environment)) <= group["MinSize"])
     seen = world.running_load().between(begun, time.time())
