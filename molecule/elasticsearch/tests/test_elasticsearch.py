@@ -18,7 +18,7 @@ def ask(host: Host, arguments: str, user: str = "elastic:molecule-search") -> st
 
 def wait_until_ready(host: Host) -> None:
     """Wait with the role's own helper."""
-    host.check_output("/usr/lib/elasticsearch/ready --seconds 180")
+    host.check_output("python3 -I /usr/lib/elasticsearch/ready.py --seconds 180")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,7 +69,8 @@ def test_secrets_are_nobodys_to_read(host: Host) -> None:
 def test_first_boot_leaves_alone_what_is_true(host: Host) -> None:
     """Run again it changes nothing, as before every start."""
     before = host.check_output("sha256sum /etc/elasticsearch/elasticsearch.keystore /etc/elasticsearch/certs/*")
-    assert host.check_output("/usr/lib/elasticsearch/first-boot") == "password: as it was; certificate: as it was; authority: published nowhere"
+    said = host.check_output("python3 -I /usr/lib/elasticsearch/first_boot.py")
+    assert said == "password: as it was; certificate: as it was; authority: published nowhere"
     assert host.check_output("sha256sum /etc/elasticsearch/elasticsearch.keystore /etc/elasticsearch/certs/*") == before
 
 

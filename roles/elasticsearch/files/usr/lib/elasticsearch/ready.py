@@ -1,5 +1,4 @@
-#!/usr/bin/python3 -I
-"""Wait until this machine's Elasticsearch can reach its data: `ready [--seconds N] [--process ID]`."""
+"""Wait until this machine's Elasticsearch can reach its data: `python3 -I ready.py [--seconds N] [--process ID]`."""
 
 from __future__ import annotations
 

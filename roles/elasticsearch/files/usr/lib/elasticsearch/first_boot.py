@@ -1,4 +1,3 @@
-#!/usr/bin/python3 -I
 """Give this machine's Elasticsearch its identity: password, certificate authority, certificate.
 
 Runs before every start and changes only what is missing or no longer true. The authority lies with the data, so that a
@@ -175,12 +174,14 @@ def ensure_certificate(folders: Folders, names: str, group: str) -> bool:
     return True
 
 
-def publish(authority: Path, environment: Mapping[str, str]) -> bool:
-    """Have the account's parameter hold the authority's certificate. Say whether there is such a parameter."""
-    name = environment.get("ELASTICSEARCH_CA_NAME")
+def publish(authority: Path, environment: Mapping[str, str]) -> list[str]:
+    """Give the authority's certificate to who must trust it: a parameter of the account, a file of this machine. Say where."""
+    name, file = environment.get("ELASTICSEARCH_CA_NAME"), environment.get("ELASTICSEARCH_CA_FILE")
     if name:
         run([PUBLISHER, "publish", name, str(authority)])
-    return bool(name)
+    if file:
+        write(Path(file), authority.read_text(encoding="utf-8"), 0o644)
+    return [place for place in (name, file) if place]
 
 
 def main(environment: Mapping[str, str] = os.environ, folders: Folders = Folders(), group: str = "elasticsearch") -> int:
@@ -197,7 +198,7 @@ def main(environment: Mapping[str, str] = os.environ, folders: Folders = Folders
         print(error, file=sys.stderr)
         return 1
     said = [f"{what}: {'new' if new else 'as it was'}" for what, new in made.items()]
-    print("; ".join([*said, f"authority: {'published' if published else 'published nowhere'}"]))
+    print("; ".join([*said, f"authority: published {', '.join(published) or 'nowhere'}"]))
     return 0
 
 

@@ -1,0 +1,80 @@
+"""What every machine has: whose packages it takes, whom it lets in, what it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+from testinfra.host import Host
+
+
+def test_our_packages_come_from_our_repository(host: Host) -> None:
+    """The repository is trusted for its own key, and its packages are there."""
+    assert host.package("twine-archive-keyring").is_installed
+    assert "http://repository" in host.check_output("apt-cache policy twine-archive-keyring")
+    source = host.file("/etc/apt/sources.list.d/twine.sources").content_string
+    assert "BEGIN PGP PUBLIC KEY BLOCK" in source
+    assert "Trusted" not in source
+
+
+def test_repository_with_another_key_is_refused(host: Host) -> None:
+    """Who signs with another key is not believed, and the lists stay as they are."""
+    script = (
+        "cp -r /etc/apt /tmp/apt && rm /tmp/apt/sources.list && "
+        "sed -i '/^Signed-By/,$d' /tmp/apt/sources.list.d/twine.sources && "
+        "echo 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' >> /tmp/apt/sources.list.d/twine.sources; "
+        "mkdir -p /tmp/lists; "
+        "apt-get update -o Dir::Etc=/tmp/apt -o Dir::State::lists=/tmp/lists -o APT::Update::Error-Mode=any; "
+    )
+    answer = host.run(f"{script} code=$?; rm -r /tmp/apt /tmp/lists; exit $code")
+    assert answer.rc != 0
+    assert "not signed" in answer.stderr or "NO_PUBKEY" in answer.stderr
+
+
+@pytest.mark.parametrize("timer", ["apt-daily.timer", "apt-daily-upgrade.timer"])
+def test_nothing_uses_apt_by_itself(host: Host, timer: str) -> None:
+    """A machine is what its image says."""
+    assert host.run(f"systemctl is-enabled {timer}").stdout.strip() == "masked"
+    assert not host.service(timer).is_running
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("permitrootlogin", "no"),
+        ("passwordauthentication", "no"),
+        ("kbdinteractiveauthentication", "no"),
+        ("allowtcpforwarding", "no"),
+        ("x11forwarding", "no"),
+        ("maxauthtries", "3"),
+    ],
+)
+def test_sshd_is_closed_but_for_keys(host: Host, setting: str, value: str) -> None:
+    """What sshd itself says of its configuration."""
+    assert f"{setting} {value}" in host.check_output("sshd -T").splitlines()
+
+
+def test_operators_come_in_by_key_and_go(host: Host) -> None:
+    """Granted, granted with the right to become root, taken back."""
+    key = host.file("/home/ada/.ssh/authorized_keys")
+    assert (key.mode, key.user) == (0o600, "ada")
+    assert host.run("runuser --user ada -- sudo --non-interactive id --user").stdout.strip() == "0"
+    assert host.run("runuser --user bob -- sudo --non-interactive id --user").rc != 0
+    assert not host.user("dismissed").exists
+
+
+def test_nobody_logs_in_as_root(host: Host) -> None:
+    """Root has no password."""
+    assert host.check_output("passwd --status root").split()[1] == "L"
+
+
+def test_kernel_is_the_hosts(host: Host) -> None:
+    """The parameters are written down, and a container does not apply them."""
+    assert "vm.swappiness = 1" in host.file("/etc/sysctl.d/60-twine.conf").content_string
+    host.check_output("systemctl restart systemd-sysctl")
+    assert host.check_output("systemctl show --property ConditionResult --value systemd-sysctl") == "no"
+
+
+def test_journal_is_kept_and_bounded(host: Host) -> None:
+    """It outlives a reboot and does not fill the disk."""
+    host.check_output("journalctl --flush")
+    assert host.check_output("ls /var/log/journal")
+    assert "SystemMaxUse=256M" in host.check_output("systemd-analyze cat-config systemd/journald.conf")
