@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo down test lint unit test-application molecule integration scenarios collection packages repository publish bake plan deploy release bench clean
+.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages repository publish bake plan deploy release bench clean
 
 PYTHON := .venv/bin/python
 IMAGES ?= twine elasticsearch bastion
@@ -49,7 +49,7 @@ unit: setup ## run unit tests, the tests of conventions and those of our package
 test-application: setup ## run the application's own tests
 	@packages/twine/tests/run
 
-molecule: setup ## converge and verify every role in Docker
+molecule: published ## converge and verify every role in Docker
 	@$(PYTHON) -m tools.molecule
 
 integration: setup ## run the local cloud and aptly for real, beside whatever else runs
@@ -70,11 +70,14 @@ packages: setup ## build the Debian packages into build/packages
 repository: setup ## converge the package repository's machine
 	@$(call playbook,repository)
 
+published: setup ## bring the repository to what the tree says: converge it, build and publish what changed
+	@$(call playbook,repository) && $(call playbook,build_packages) && $(call playbook,publish_packages)
+
 publish: setup ## publish what was built as a signed, immutable snapshot
 	@$(call playbook,publish_packages)
 
-bake: setup ## bake the images (IMAGES="twine bastion" for some)
-	@for image in $(IMAGES); do $(call playbook,bake_image,-e image=$$image); done
+bake: setup ## bake the images whose inputs moved (IMAGES="twine bastion" for some)
+	@$(call playbook,bake_image,-e '{"images": "$(IMAGES)"}')
 
 release: setup ## name what was built, published and baked as one release
 	@$(call playbook,release)
