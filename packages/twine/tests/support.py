@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -13,14 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 
 import psycopg
 import redis
 from argon2 import PasswordHasher
 from flask import Flask
+from twine.__main__ import main
 from twine.application import create_app
 from twine.services import EXTENSION, Services
 from twine.settings import Settings, read_settings
@@ -173,7 +177,17 @@ class Machine:
         self.postgres.run("UPDATE staff SET password_hash = %s", cheap)
 
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the command `twine`."""
+        """Run the command `twine` in this process, which saves its start."""
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), patch.dict(os.environ, {**self.environment(), **environment}):
+            try:
+                code = main(arguments)
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    def process(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command `twine` as a process."""
         return subprocess.run(
             [sys.executable, "-m", "twine", *arguments],
             env={**os.environ, **self.environment(), **environment, "PYTHONPATH": str(SOURCES)},

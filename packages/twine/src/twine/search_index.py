@@ -94,13 +94,13 @@ class SearchIndex:
         filters: list[dict[str, Any]] = [{"term": {"client_id": person.client_id}}]
         if not person.is_manager:
             filters.append({"term": {"staff_id": person.id}})
-        words = {"query": text, "operator": "and", "fuzziness": "AUTO", "prefix_length": 1, "max_expansions": 20}
+        words: dict[str, object] = {"query": text, "operator": "and", "fuzziness": "AUTO", "prefix_length": 1, "max_expansions": 20}
         query = {
             "bool": {
                 "filter": filters,
                 "should": [
                     {"term": {"reference": {"value": text, "boost": 5}}},
-                    {"match_bool_prefix": {"text": {**words, "boost": 2}}},
+                    {"match_bool_prefix": {"text": words | {"boost": 2}}},
                     {"match": {"text": words}},
                 ],
                 "minimum_should_match": 1,

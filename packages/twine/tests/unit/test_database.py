@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -13,11 +12,12 @@ from support import PASSWORD, Browser, Machine, Postgres, Redis, make_app, said,
 from twine.schema import migrate
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Machine]:
-    """A machine of the test's own, to be treated badly."""
-    with Postgres(tmp_path / "postgres") as postgres, Redis(tmp_path / "redis") as redis:
-        machine = Machine(tmp_path, postgres, redis, redis)
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine of these tests' own, to be treated badly."""
+    folder = tmp_path_factory.mktemp("own")
+    with Postgres(folder / "postgres") as postgres, Redis(folder / "redis") as redis:
+        machine = Machine(folder, postgres, redis, redis)
         machine.write_secret("session_key", "a key")
         machine.create_database("twine", "twine")
         migrate(machine.settings())
@@ -79,7 +79,8 @@ def test_the_pool_keeps_its_budget(machine: Machine, app_with: Callable[..., Fla
     for person in people:
         person.log_in("client-2", "staff-2@client-2.example", PASSWORD)
     with ThreadPoolExecutor(len(people)) as pool:
-        codes = list(pool.map(lambda person: person.file().status_code, people))
+        filing = [pool.submit(person.file) for person in people]
+        codes = [one.result().status_code for one in filing]
     used = machine.postgres.run(connections, began)
 
     assert codes == [201] * 6

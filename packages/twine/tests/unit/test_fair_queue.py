@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -27,13 +28,17 @@ def start_waiting(queue: FairQueue, client: str, served: list[str]) -> threading
     return thread
 
 
+def _is_long(served: list[str], number: int) -> bool:
+    return len(served) == number
+
+
 def test_clients_take_turns_whatever_the_length_of_their_lines() -> None:
     queue, served = FairQueue(slots=1, share=1, line=10), list[str]()
     queue.enter("rush", 0)
     threads = [start_waiting(queue, client, served) for client in ("rush", "rush", "rush", "calm", "other")]
     for number, client in enumerate(["rush", "rush", "calm", "other", "rush"], 1):
         queue.leave(client)
-        wait_until(lambda number=number: len(served) == number, what="the next is served")
+        wait_until(partial(_is_long, served, number), what="the next is served")
     for thread in threads:
         thread.join()
 

@@ -111,7 +111,7 @@ def test_a_kept_connection_is_closed_at_the_end(machine: Machine) -> None:
     ("name", "value", "says"), [("TWINE_DATABASE_HOST", "", "TWINE_DATABASE_HOST is not set"), ("TWINE_SECRETS", "/nowhere", "secret session_key")]
 )
 def test_it_does_not_start_half_configured(machine: Machine, name: str, value: str, says: str) -> None:
-    done = machine.command("serve", "--bind", "127.0.0.1:0", **{name: value})
+    done = machine.process("serve", "--bind", "127.0.0.1:0", **{name: value})
 
     assert done.returncode == 1
     assert says in done.stderr
