@@ -103,7 +103,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
-from ansible_collections.twine.platform.plugins.module_utils._packages.runner import run
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "snapshot": {"type": "str", "required": True},
@@ -122,7 +122,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def ensure(params: dict[str, Any], check: bool) -> dict[str, Any]:
+def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Have the publication, or look whether it is as wanted; returns the module's result."""
     publisher = Publisher(
         Aptly(run, Path(params["root"]), Path(params["config"]), params["user"]),
@@ -149,7 +149,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        module.exit_json(**ensure(module.params, module.check_mode))
+        module.exit_json(**ensure(module.params, module.check_mode, ModuleRunner(module.run_command)))
     except PackageError as error:
         module.fail_json(msg=str(error))
 

@@ -139,7 +139,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
-from ansible_collections.twine.platform.plugins.module_utils._packages.runner import run
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Repository, Rules
 
 PACKAGE: dict[str, dict[str, Any]] = {
@@ -165,7 +165,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def ensure(params: dict[str, Any], check: bool) -> dict[str, Any]:
+def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Have the snapshot, or look whether it is there; returns the module's result."""
     packages = params["packages"]
     debs = [Deb(item["name"], item["version"], item["architecture"], item["sha256"]) for item in packages]
@@ -199,7 +199,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        module.exit_json(**ensure(module.params, module.check_mode))
+        module.exit_json(**ensure(module.params, module.check_mode, ModuleRunner(module.run_command)))
     except PackageError as error:
         module.fail_json(msg=str(error))
 

@@ -118,7 +118,7 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.build imp
 from ansible_collections.twine.platform.plugins.module_utils._packages.builder import Builder
 from ansible_collections.twine.platform.plugins.module_utils._packages.definition import defined_names, load_packages
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
-from ansible_collections.twine.platform.plugins.module_utils._packages.runner import run
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
 from ansible_collections.twine.platform.plugins.module_utils._packages.sources import Sources
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -135,7 +135,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def build(params: dict[str, Any], check: bool) -> dict[str, Any]:
+def build(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Plan, and unless `check`, carry out; returns the module's result."""
     checkout = Path(params["checkout"]).resolve()
     workshop = Workshop(
@@ -175,7 +175,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        module.exit_json(**build(module.params, module.check_mode))
+        module.exit_json(**build(module.params, module.check_mode, ModuleRunner(module.run_command)))
     except PackageError as error:
         module.fail_json(msg=str(error))
 

@@ -100,11 +100,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of
 from ansible_collections.twine.platform.plugins.module_utils._images.bakery import BakeError, Bakery
-from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect
+from ansible_collections.twine.platform.plugins.module_utils._images.inputs import YAML_IMPORT_ERROR, collect
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "images": {"type": "dict", "required": True},
@@ -131,10 +131,12 @@ def all_inputs(bakery: Bakery, params: dict[str, Any]) -> dict[str, dict[str, st
     return found
 
 
-def bake(params: dict[str, Any], check: bool) -> dict[str, Any]:
-    """Decide, and unless `check`, bake; returns the module's result."""
+def bake(module: AnsibleModule) -> dict[str, Any]:
+    """Decide, and unless in check mode, bake; returns the module's result."""
+    params, check = module.params, module.check_mode
     checkout = Path(params["checkout"]).resolve()
     bakery = Bakery(
+        run_command=module.run_command,
         checkout=checkout,
         inventory=Path(params["inventory"]).resolve(),
         records=checkout / "build" / "images",
@@ -178,8 +180,10 @@ def _lines(images: dict[str, dict[str, str]]) -> str:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    if YAML_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("PyYAML"), exception=YAML_IMPORT_ERROR)
     try:
-        module.exit_json(**bake(module.params, module.check_mode))
+        module.exit_json(**bake(module))
     except (BakeError, OSError) as error:
         module.fail_json(msg=str(error))
 

@@ -35,8 +35,6 @@ attributes:
   diff_mode:
     description: Shows the difference between the two releases.
     support: full
-extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
 """
 
 EXAMPLES = r"""
@@ -55,13 +53,20 @@ differences:
   sample: ["package twine: 1.0.0-1~deb12 → 1.0.1-1~deb12"]
 """
 
+import traceback
 from pathlib import Path
 from typing import Any
 
-import yaml
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.twine.platform.plugins.module_utils._release.release import Release, ReleaseError, difference, from_data
+
+try:
+    import yaml
+except ImportError:
+    YAML_IMPORT_ERROR = traceback.format_exc()
+else:
+    YAML_IMPORT_ERROR = ""
 
 
 def text_of(release: Release) -> str:
@@ -94,8 +99,14 @@ def _staged(module: AnsibleModule, text: str) -> str:
 
 def main() -> None:
     """The only place that exits."""
-    options = {"path": {"type": "path", "required": True}, "release": {"type": "dict", "required": True}, "replace": {"type": "bool", "default": False}}
+    options = {
+        "path": {"type": "path", "required": True},
+        "release": {"type": "dict", "required": True},
+        "replace": {"type": "bool", "default": False},
+    }
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+    if YAML_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("PyYAML"), exception=YAML_IMPORT_ERROR)
     try:
         module.exit_json(**run(module))
     except (ReleaseError, OSError) as error:

@@ -127,7 +127,7 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.aptly imp
 from ansible_collections.twine.platform.plugins.module_utils._packages.client import Client, Source
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import differences, entries
-from ansible_collections.twine.platform.plugins.module_utils._packages.runner import run
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
 from ansible_collections.twine.platform.plugins.module_utils._packages.versions import sort_key
 
 PACKAGE: dict[str, dict[str, Any]] = {
@@ -151,7 +151,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def read(params: dict[str, Any]) -> dict[str, Any]:
+def read(params: dict[str, Any], run: Runner) -> dict[str, Any]:
     """Read the index as a client and compare; returns the module's result, with differences when there are any."""
     keyring = Path(params["keyring"])
     if not keyring.is_file():
@@ -173,7 +173,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        result = read(module.params)
+        result = read(module.params, ModuleRunner(module.run_command))
     except PackageError as error:
         module.fail_json(msg=str(error))
     if result["differences"]:

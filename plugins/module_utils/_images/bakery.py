@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-import subprocess
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,8 +23,12 @@ class BakeError(Exception):
 
 @dataclass(frozen=True)
 class Bakery:
-    """Where images are baked: ``records`` is the folder of ``<role>.json``, ``prefix`` names the checkout's images in Docker."""
+    """Where images are baked: ``records`` is the folder of ``<role>.json``, ``prefix`` names the checkout's images in Docker.
 
+    ``run_command`` is the module's, by which Ansible starts processes.
+    """
+
+    run_command: Callable[..., tuple[int, str, str]]
     checkout: Path
     inventory: Path
     records: Path
@@ -97,19 +100,11 @@ class Bakery:
         }
         command = [self.packer, "build", "-color=false", "-only=image.docker.machine", f"-var-file=packer/images/{role}.pkrvars.hcl"]
         command += [f"-var={name}={value}" for name, value in variables.items()] + ["packer"]
-        with self._log(role).open("w") as log:
-            done = subprocess.run(
-                command,
-                cwd=self.checkout,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment(),
-                check=False,
-            )
-        if done.returncode:
+        # Straight into the file, so that a bake can be followed.
+        code, _out, _err = self._start(["sh", "-c", f'exec "$@" </dev/null >{shlex.quote(str(self._log(role)))} 2>&1', "sh", *command])
+        if code:
             tail = "\n".join(self._log(role).read_text(errors="replace").splitlines()[-TAIL_LINES:])
-            raise BakeError(f"Failed to bake image {role}: Packer ended with {done.returncode}. Read {self._log(role)}; it ends:\n{tail}")
+            raise BakeError(f"Failed to bake image {role}: Packer ended with {code}. Read {self._log(role)}; it ends:\n{tail}")
 
     def _record(self, role: str, key: str, image: str, inputs: Mapping[str, str], snapshot: str) -> None:
         last = self.last(role)
@@ -135,19 +130,29 @@ class Bakery:
     def _environment(self) -> dict[str, str]:
         plugins = self.checkout / "build" / "tools" / "packer_plugins"
         mine = {"ANSIBLE_CONFIG": str(self.checkout / "ansible.cfg"), "CHECKPOINT_DISABLE": "1"}
-        return {**os.environ, **mine, **({"PACKER_PLUGIN_PATH": str(plugins)} if plugins.is_dir() else {})}
+        return {**mine, **({"PACKER_PLUGIN_PATH": str(plugins)} if plugins.is_dir() else {})}
 
     def _log(self, role: str) -> Path:
         return self.records / f"{role}.log"
 
     def _run(self, command: list[str], what: str) -> str:
         try:
-            done = subprocess.run(command, capture_output=True, text=True, env=self._environment(), check=False)
+            code, out, err = self._start(command)
         except FileNotFoundError:
             raise BakeError(f"Failed to {what}: {command[0]} is not there. Run make setup.") from None
-        if done.returncode:
-            raise BakeError(f"Failed to {what}: {done.stderr.strip() or done.stdout.strip()}. Run make setup, then try again.")
-        return done.stdout
+        if code:
+            raise BakeError(f"Failed to {what}: {err.strip() or out.strip()}. Run make setup, then try again.")
+        return out
+
+    def _start(self, command: list[str]) -> tuple[int, str, str]:
+        return self.run_command(
+            command,
+            cwd=str(self.checkout),
+            environ_update=self._environment(),
+            errors="replace",
+            expand_user_and_vars=False,
+            handle_exceptions=False,
+        )
 
 
 @contextmanager

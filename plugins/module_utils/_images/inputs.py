@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+import traceback
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+try:
+    import yaml
+except ImportError:
+    YAML_IMPORT_ERROR = traceback.format_exc()
+else:
+    YAML_IMPORT_ERROR = ""
 
 _NOT_CONFIGURATION = frozenset({"README.md", "NOTE.md", "__pycache__"})
 
 
-class _AnyTag(yaml.SafeLoader):
-    """Reads YAML with Ansible's own tags (!vault, !unsafe) as plain values: they are only compared."""
+@lru_cache(maxsize=1)
+def _any_tag() -> Any:
+    """A loader that reads YAML with Ansible's own tags (!vault, !unsafe) as plain values: they are only compared."""
+    loader: Any = type("AnyTag", (yaml.SafeLoader,), {})
+    loader.add_multi_constructor("!", _plain)
+    return loader
 
 
-def _plain(loader: _AnyTag, suffix: str, node: yaml.Node) -> Any:
+def _plain(loader: Any, suffix: str, node: Any) -> Any:
     value = loader.construct_mapping(node, deep=True) if isinstance(node, yaml.MappingNode) else getattr(node, "value", None)
     return {suffix: str(value)}
-
-
-_AnyTag.add_multi_constructor("!", _plain)
 
 
 def digest_of_file(path: Path) -> str:
     """A digest of what the file says: YAML by its data, HCL without comments and blank lines, all else by its bytes."""
     data = path.read_bytes()
     if path.suffix in (".yml", ".yaml"):
-        documents = list(yaml.load_all(data, Loader=_AnyTag))
+        documents = list(yaml.load_all(data, Loader=_any_tag()))
         data = json.dumps(documents, sort_keys=True, default=str).encode()
     elif path.suffix == ".hcl":
         lines = (line.strip() for line in data.decode().splitlines())
@@ -63,7 +71,7 @@ def group_variables(inventory: Path, groups: Iterable[str]) -> dict[str, Any]:
         files = sorted(folder.glob("*.yml")) if folder.is_dir() else [folder.with_suffix(".yml")]
         for path in files:
             if path.exists():
-                found |= yaml.load(path.read_bytes(), Loader=_AnyTag) or {}
+                found |= yaml.load(path.read_bytes(), Loader=_any_tag()) or {}
     return found
 
 

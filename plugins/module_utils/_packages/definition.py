@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .control import check_debian_folder
 from .errors import PackageError
@@ -74,7 +74,7 @@ class GeneratedSource:
     file: str
 
 
-Source = TreeSource | MavenSource | PypiSource | ArchiveSource | GeneratedSource
+Source: TypeAlias = "TreeSource | MavenSource | PypiSource | ArchiveSource | GeneratedSource"
 
 
 @dataclass(frozen=True)

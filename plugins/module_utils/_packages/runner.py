@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import os
+import shlex
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Any, Protocol
 
 from .errors import PackageError
 
@@ -42,41 +44,76 @@ class Runner(Protocol):
     ) -> Result: ...
 
 
-def run(
-    args: Sequence[str],
-    *,
-    text: str | None = None,
-    source: Path | None = None,
-    sink: Path | None = None,
-    log: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    seconds: float = 600,
-) -> Result:
-    """Run `args` and return what came of it; only a process that cannot be started or ends too late is an error.
+@dataclass(frozen=True)
+class ModuleRunner:
+    """Starts processes by the `run_command` of an Ansible module."""
 
-    Standard input is `text` or the file `source`; standard output goes to the file `sink`, standard error to the file
-    `log`, or else both into the result. `environment` replaces the whole environment.
-    """
-    with ExitStack() as files:
-        stdin: IO[bytes] | int = files.enter_context(source.open("rb")) if source else subprocess.PIPE
-        stdout: IO[bytes] | int = files.enter_context(sink.open("wb")) if sink else subprocess.PIPE
-        stderr: IO[bytes] | int = files.enter_context(log.open("wb")) if log else subprocess.PIPE
-        try:
-            process = files.enter_context(subprocess.Popen(list(args), stdin=stdin, stdout=stdout, stderr=stderr, env=_plain(environment)))
-        except FileNotFoundError:
-            raise PackageError(f"run {args[0]}", "it is not on PATH", f"Install {args[0]}, or add its folder to PATH.") from None
-        try:
-            out, err = process.communicate(None if source else (text or "").encode(), timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise PackageError(f"run {args[0]}", f"it did not end within {seconds:.0f} s", "See whether the machine is overloaded.") from None
-    return Result(process.returncode, _decode(out), log.read_text(errors="replace") if log else _decode(err))
+    run_command: Callable[..., tuple[int, bytes, bytes]]
+
+    def __call__(
+        self,
+        args: Sequence[str],
+        *,
+        text: str | None = None,
+        source: Path | None = None,
+        sink: Path | None = None,
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        seconds: float = 600,
+    ) -> Result:
+        """Run `args` and return what came of it; only a process that cannot be started or ends too late is an error.
+
+        Standard input is `text` or the file `source`; standard output goes to the file `sink`, standard error to the file
+        `log`, or else both into the result. `environment` replaces the whole environment.
+        """
+        if shutil.which(args[0]) is None:
+            raise PackageError(f"run {args[0]}", "it is not on PATH", f"Install {args[0]}, or add its folder to PATH.")
+        clean = [] if environment is None else ["env", "-i", *[f"{name}={value}" for name, value in environment.items()]]
+        clock = _Clock(seconds)
+        code, out, err = self.run_command(
+            [*_redirected(None if text else source or Path(os.devnull), sink, log), *clean, *args],
+            data=text.encode() if text else None,
+            binary_data=True,
+            encoding=None,
+            expand_user_and_vars=False,
+            handle_exceptions=False,
+            before_communicate_callback=clock.start,
+        )
+        if clock.stop():
+            raise PackageError(f"run {args[0]}", f"it did not end within {seconds:.0f} s", "See whether the machine is overloaded.")
+        return Result(code, _decode(out), log.read_text(errors="replace") if log else _decode(err))
 
 
-def _plain(environment: Mapping[str, str] | None) -> dict[str, str] | None:
-    return None if environment is None else dict(environment)
+class _Clock:
+    """Kills a process that takes too long; `run_command` itself would wait for ever."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._rang = threading.Event()
+        self._timer: threading.Timer | None = None
+
+    def start(self, process: Any) -> None:
+        """Let the time of `process` begin."""
+        self._timer = threading.Timer(self._seconds, self._ring, [process])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> bool:
+        """Whether the time was up."""
+        if self._timer:
+            self._timer.cancel()
+        return self._rang.is_set()
+
+    def _ring(self, process: Any) -> None:
+        self._rang.set()
+        process.kill()
 
 
-def _decode(data: bytes | None) -> str:
-    return (data or b"").decode(errors="replace")
+def _redirected(source: Path | None, sink: Path | None, log: Path | None) -> list[str]:
+    """What goes before a command so that the shell connects it with files: `run_command` would hold gigabytes in memory."""
+    places = {"<": source, ">": sink, "2>": log}
+    return ["sh", "-c", " ".join(['exec "$@"', *[sign + shlex.quote(str(path)) for sign, path in places.items() if path]]), "sh"]
+
+
+def _decode(data: bytes) -> str:
+    return data.decode(errors="replace")

@@ -6,10 +6,12 @@ import shutil
 import sys
 import tempfile
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
+from ansible.module_utils.urls import open_url
 
 from .definition import ArchiveSource, GeneratedSource, MavenSource, Package, PypiSource, Wheel
 from .errors import PackageError
@@ -135,9 +137,9 @@ class Sources:
     def _download(self, source: ArchiveSource, into: Path) -> str:
         target = into / source.url.rsplit("/", 1)[-1]
         try:
-            with urllib.request.urlopen(source.url, timeout=60) as answer, target.open("wb") as file:
+            with open_url(source.url, timeout=60) as answer, target.open("wb") as file:
                 shutil.copyfileobj(answer, file)
-        except (urllib.error.URLError, TimeoutError, ValueError) as error:
+        except (AnsibleConnectionError, urllib.error.URLError, TimeoutError, ValueError) as error:
             raise PackageError(
                 f"fetch {source.url}",
                 str(error),

@@ -87,9 +87,8 @@ def difference(old: Release, new: Release) -> list[str]:
         elif before != after:
             lines.append(f"package {name}: {before.version if before else 'absent'} → {after.version if after else 'absent'}")
     for kind, left, right in (("image", old.images, new.images), ("template", old.templates, new.templates)):
-        for name in sorted(left.keys() | right.keys()):
-            if left.get(name) != right.get(name):
-                lines.append(f"{kind} {name}: {left.get(name, 'absent')[:16]} → {right.get(name, 'absent')[:16]}")
+        moved = [name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
+        lines += [f"{kind} {name}: {left.get(name, 'absent')[:16]} → {right.get(name, 'absent')[:16]}" for name in moved]
     return lines
 
 

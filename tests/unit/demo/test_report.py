@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from demo.load import Sample
-from demo.plots import chart, nice_top, story_charts
 from demo.plots import Line as PlotLine
+from demo.plots import chart, nice_top, story_charts
 from demo.report import StepResult, Story, write
 from demo.timeline import Mark, seconds
 

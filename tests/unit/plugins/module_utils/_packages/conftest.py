@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.twine.platform.plugins.module_utils._packages import runner
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Deb
@@ -57,6 +59,17 @@ def packages(tmp_path: Path) -> Path:
     return tmp_path / "packages"
 
 
+def module_runner() -> runner.ModuleRunner:
+    """Runs the real thing, as a module does."""
+    with patch_module_args({}):
+        return runner.ModuleRunner(AnsibleModule(argument_spec={}).run_command)
+
+
+@pytest.fixture
+def run() -> runner.ModuleRunner:
+    return module_runner()
+
+
 def _as_oneself(
     args: Sequence[str],
     *,
@@ -70,7 +83,7 @@ def _as_oneself(
     """Runs the real thing; only that it changes no user, which takes root."""
     if args[0] == "runuser":
         args = args[list(args).index("--") + 1 :]
-    return runner.run(args, text=text, source=source, sink=sink, log=log, environment=environment, seconds=seconds)
+    return module_runner()(args, text=text, source=source, sink=sink, log=log, environment=environment, seconds=seconds)
 
 
 @pytest.fixture(scope="session")

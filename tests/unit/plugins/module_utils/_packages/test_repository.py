@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.twine.platform.plugins.module_utils._packages import runner
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Deb, Publication
 from ansible_collections.twine.platform.plugins.module_utils._packages.client import Client, Source
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
@@ -39,7 +38,7 @@ def publish(aptly: Aptly, snapshot: str, *, force: bool = False) -> bool:
 def read(aptly: Aptly, key: str, *download: str) -> str:
     if shutil.which("apt-get") is None:
         pytest.skip("no apt on this machine")
-    return Client(runner.run).read(Source(f"file:{aptly.root}/public", "bookworm", "main", key), download)
+    return Client(aptly.run).read(Source(f"file:{aptly.root}/public", "bookworm", "main", key), download)
 
 
 def test_same_content_is_the_same_snapshot(aptly: Aptly, make_deb: MakeDeb) -> None:

@@ -80,25 +80,25 @@ def test_registry_away(tmp_path: Path, package: definition.Package) -> None:
         Sources(tmp_path, tmp_path / "sources", Registry(code=1)).files(package)
 
 
-def test_missing_client_is_named() -> None:
+def test_missing_client_is_named(run: runner.ModuleRunner) -> None:
     with pytest.raises(PackageError, match=r"Failed to run no-such-client: it is not on PATH. Install no-such-client"):
-        runner.run(["no-such-client"])
+        run(["no-such-client"])
 
 
-def test_archive_by_address(tmp_path: Path, package: definition.Package) -> None:
+def test_archive_by_address(tmp_path: Path, run: runner.ModuleRunner, package: definition.Package) -> None:
     (tmp_path / "server.tar.gz").write_bytes(CONTENT)
     archive = definition.ArchiveSource((tmp_path / "server.tar.gz").as_uri(), SHA)
-    (file,) = Sources(tmp_path, tmp_path / "sources", runner.run).files(dataclasses.replace(package, source=archive))
+    (file,) = Sources(tmp_path, tmp_path / "sources", run).files(dataclasses.replace(package, source=archive))
     assert file.read_bytes() == CONTENT
 
 
-def test_archive_away(tmp_path: Path, package: definition.Package) -> None:
+def test_archive_away(tmp_path: Path, run: runner.ModuleRunner, package: definition.Package) -> None:
     archive = definition.ArchiveSource((tmp_path / "nothing.tar.gz").as_uri(), SHA)
     with pytest.raises(PackageError, match=r"Failed to fetch file:.*nothing.tar.gz: .*See whether the address answers"):
-        Sources(tmp_path, tmp_path / "sources", runner.run).files(dataclasses.replace(package, source=archive))
+        Sources(tmp_path, tmp_path / "sources", run).files(dataclasses.replace(package, source=archive))
 
 
-def test_generated_source_that_is_not_there_yet(tmp_path: Path, package: definition.Package) -> None:
+def test_generated_source_that_is_not_there_yet(tmp_path: Path, run: runner.ModuleRunner, package: definition.Package) -> None:
     key = dataclasses.replace(package, source=definition.GeneratedSource("build/keys/key.asc"))
     with pytest.raises(PackageError, match=r"Failed to build greeting: build/keys/key.asc is not there yet. Run playbooks/repository.yml first"):
-        Sources(tmp_path, tmp_path / "sources", runner.run).digests(key)
+        Sources(tmp_path, tmp_path / "sources", run).digests(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.twine.platform.plugins.module_utils._release.release import ReleaseError, difference, from_data
 
 GOOD: dict[str, Any] = {
