@@ -55,8 +55,8 @@ def make_services(settings: Settings) -> Services:
         fragments=FragmentCache(settings),
         search=Search(settings, database),
         acquaintances=Acquaintances(ACQUAINTANCES),
-        # Whoever works or waits holds a thread: one client may hold half of them.
-        queue=FairQueue(settings.concurrency, settings.client_share, max(0, settings.threads // 2 - settings.client_share)),
+        # No client fills more than half of the room in which requests wait.
+        queue=FairQueue(settings.threads, settings.client_share, settings.waiting // 2),
     )
 
 

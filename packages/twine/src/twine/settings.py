@@ -66,7 +66,7 @@ class Settings:
     search_ca: Path | None
     bind: str
     threads: int
-    concurrency: int
+    waiting: int
     client_share: int
     cache_folder: Path
 
@@ -121,7 +121,7 @@ def read_settings(values: Mapping[str, str] | None = None) -> Settings:
     environment = _Environment({**machine_values(), **os.environ} if values is None else values)
     folder = environment.text("TWINE_SECRETS")
     secrets = Secrets((Path(folder),) if folder else SECRET_FOLDERS)
-    concurrency = environment.number("TWINE_CONCURRENCY", 8)
+    threads = environment.number("TWINE_THREADS", 8)
     search_ca = environment.text("TWINE_SEARCH_CA")
     return Settings(
         secrets=secrets,
@@ -139,8 +139,8 @@ def read_settings(values: Mapping[str, str] | None = None) -> Settings:
         search_user=environment.text("TWINE_SEARCH_USER", "elastic") or "",
         search_ca=Path(search_ca) if search_ca else secrets.find("search_ca"),
         bind=environment.text("TWINE_BIND", "unix:/run/twine/twine.sock") or "",
-        threads=environment.number("TWINE_THREADS", 48),
-        concurrency=concurrency,
-        client_share=environment.number("TWINE_CLIENT_SHARE", max(1, concurrency * 3 // 4)),
+        threads=threads,
+        waiting=environment.number("TWINE_WAITING", 40),
+        client_share=environment.number("TWINE_CLIENT_SHARE", max(1, threads * 3 // 4)),
         cache_folder=Path(environment.text("TWINE_CACHE", "/var/cache/twine") or ""),
     )

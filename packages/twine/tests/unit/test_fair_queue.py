@@ -101,7 +101,7 @@ def test_no_turn_is_lost_in_a_crowd() -> None:
 
 def test_a_rush_waits_in_its_own_line_and_others_are_served(app_with: Callable[..., Flask], machine: Machine) -> None:
     # Two of client-1 are worked on, one waits, and there is no room for more of them.
-    app = app_with(concurrency=3, client_share=2, threads=6, database_pool=4)
+    app = app_with(threads=3, client_share=2, waiting=2, database_pool=4)
     services: Services = app.extensions[EXTENSION]
     rush = [Browser(app) for _turn in range(4)]
     for person in rush:

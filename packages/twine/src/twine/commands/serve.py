@@ -44,7 +44,8 @@ class _Server(BaseApplication):
             "bind": self._bind,
             "worker_class": "gthread",
             "workers": 1,
-            "threads": self._settings.threads,
+            # Whoever waits for the client's turn needs a thread, too.
+            "threads": self._settings.threads + self._settings.waiting,
             "preload_app": True,
             "graceful_timeout": GRACEFUL_SECONDS,
             # nginx takes a new connection for each request, which costs little on a socket of the machine.
