@@ -34,12 +34,32 @@ class Step:
 
 
 STEPS = [
-    Step("packages", "Packages built", "The unit of delivery is a Debian package, built in a clean container from pinned sources.", build_steps.packages),
-    Step("repository", "Published, signed", "Machines install only what the signed, immutable snapshot holds; a wrong key is refused.", build_steps.repository),
+    Step(
+        "packages",
+        "Packages built",
+        "The unit of delivery is a Debian package, built in a clean container from pinned sources.",
+        build_steps.packages,
+    ),
+    Step(
+        "repository",
+        "Published, signed",
+        "Machines install only what the signed, immutable snapshot holds; a wrong key is refused.",
+        build_steps.repository,
+    ),
     Step("images", "Images baked", "A machine is a copy of an image; the same inputs are never baked twice.", build_steps.images),
-    Step("stacks", "Four accounts deployed", "Everything that exists is described by a template, and a second plan finds nothing to change.", build_steps.stacks),
+    Step(
+        "stacks",
+        "Four accounts deployed",
+        "Everything that exists is described by a template, and a second plan finds nothing to change.",
+        build_steps.stacks,
+    ),
     Step("serving", "Twine answers", "A person can log in, file a claim and find it, through the load balancer.", build_steps.serving),
-    Step("only_way_in", "The bastion is the way in", "SSH reaches the machines from the bastion's network and from nowhere else.", build_steps.only_way_in),
+    Step(
+        "only_way_in",
+        "The bastion is the way in",
+        "SSH reaches the machines from the bastion's network and from nowhere else.",
+        build_steps.only_way_in,
+    ),
     Step("kill", "A machine is killed", "The group replaces what dies, by itself.", live_steps.kill),
     Step("spike", "One client's rush", "The group grows by its policy, and the other clients' requests do not fail.", live_steps.spike),
     Step("rollout", "A release rolls out", "A new version goes the whole way, under load, and no user notices.", live_steps.rollout),
@@ -91,7 +111,9 @@ def endpoint() -> str:
 def main() -> int:
     """Tells the story; the exit code is 0 only if every step is true."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
-    parser.add_argument("--clock-factor", type=float, default=float(os.environ.get("CLOCK_FACTOR", "10")), help="divides AWS's own waits (default: 10)")
+    parser.add_argument(
+        "--clock-factor", type=float, default=float(os.environ.get("CLOCK_FACTOR", "10")), help="divides AWS's own waits (default: 10)"
+    )
     factor = parser.parse_args().clock_factor
     os.environ["CLOCK_FACTOR"] = f"{factor:g}"
     os.environ["AWS_ENDPOINT_URL"] = endpoint()
@@ -99,7 +121,9 @@ def main() -> int:
     teller = Teller(FOLDER / "durations.json")
     world = World(Playbooks(FOLDER / "logs", {}), Estate(os.environ["AWS_ENDPOINT_URL"]))
     story = report.Story(clock_factor=factor, begun=time.time())
-    teller.console.print(f"The whole way on this machine, about {teller.whole() / 60:.0f} minutes. AWS's own waits run {factor:g} times faster than there.\n")
+    teller.console.print(
+        f"The whole way on this machine, about {teller.whole() / 60:.0f} minutes. AWS's own waits run {factor:g} times faster than there.\n"
+    )
     try:
         true = tell(world, story, teller, STEPS)
     finally:
@@ -109,7 +133,9 @@ def main() -> int:
     verdict = "[green]Every step is true.[/]" if true else "[red]Not every step is true.[/]"
     teller.console.print(f"\n{verdict} {sum(step.seconds for step in story.steps):.0f} s. Report: build/demo/report.html")
     if world.url:
-        teller.console.print(f"Twine runs at [bold]{world.url}[/] (client-2, staff-1@client-2.example, password {world.password}). make down ends it.")
+        teller.console.print(
+            f"Twine runs at [bold]{world.url}[/] (client-2, staff-1@client-2.example, password {world.password}). make down ends it."
+        )
     return 0 if true else 1
 
 

@@ -29,7 +29,12 @@ def packages(world: World, versions: dict[str, str] | None = None) -> Told:
     defined = len(list((ROOT / "packages").glob("*/package.yml")))
     debs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((BUILD / "packages").glob("*.deb"))}
     names = {name.split("_")[0] for name in debs}
-    facts = {"defined": defined, "built": len(names), "digests": len({name.split("_")[0] for name, digest in debs.items() if digest}), "packages": sorted(debs)}
+    facts = {
+        "defined": defined,
+        "built": len(names),
+        "digests": len({name.split("_")[0] for name, digest in debs.items() if digest}),
+        "packages": sorted(debs),
+    }
     return facts, f"{len(names)} packages built by Debian's own tools in clean containers"
 
 
@@ -87,7 +92,12 @@ def stacks(world: World) -> Told:
     every = [state for listed in states.values() for state in listed]
     complete = sum(state in ("CREATE_COMPLETE", "UPDATE_COMPLETE") for state in every)
     recap = re.findall(r"changed=(\d+)", world.playbooks.run("plan"))
-    facts = {"stacks": len(every), "complete": complete, "accounts": sum(bool(listed) for listed in states.values()), "changes_left": sum(map(int, recap))}
+    facts = {
+        "stacks": len(every),
+        "complete": complete,
+        "accounts": sum(bool(listed) for listed in states.values()),
+        "changes_left": sum(map(int, recap)),
+    }
     return facts, f"{complete} stacks in four accounts, a second plan is empty"
 
 
@@ -160,4 +170,3 @@ def _reached(world: World, instance: str, targets: list[str]) -> list[str]:
     if code:
         raise StepFailed(f"Failed to probe from {instance}: {output.strip()[-300:]}. Is python3 in that image?")
     return [line.split()[0] for line in output.splitlines() if line.endswith(" 0")]
-

@@ -71,7 +71,7 @@ class Telling:
             self._console.print(f"  … {self._title} (about {self._typical:.0f} s)")
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stopped.set()
         if self._status:
             self._thread.join()

@@ -89,7 +89,11 @@ def spike(world: World) -> Told:
         "rush_asked_to_wait": sum(sample.deferred for sample in rush),
         "rush_failed": sum(not sample.ok and not sample.deferred for sample in rush),
     }
-    return facts, f"{len(before)} → {len(grown)} machines, the first after {first:.0f} s; {facts['others_failed']} of the others' {len(others)} requests failed"
+    return (
+        facts,
+        f"{len(before)} → {len(grown)} machines, the first after {first:.0f} s; "
+        f"{facts['others_failed']} of the others' {len(others)} requests failed",
+    )
 
 
 def _p90(samples: list[Sample]) -> float:
@@ -125,8 +129,16 @@ def rollout(world: World) -> Told:
     world.mark(f"release {new} serves everyone")
     start, end = _instance_events(world, ready)
     seen = load.between(start, end)
-    facts = _rollout_facts(world, seen, before) | {"old": old, "new": new, "built_and_baked_seconds": round(ready - begun, 1), "rolled_out_seconds": round(end - start, 1)}
-    return facts, f"{old} → {new} over {len(before)} machines in {end - start:.0f} s: {facts['failed_requests']} of {facts['requests']} requests failed"
+    facts = _rollout_facts(world, seen, before) | {
+        "old": old,
+        "new": new,
+        "built_and_baked_seconds": round(ready - begun, 1),
+        "rolled_out_seconds": round(end - start, 1),
+    }
+    return (
+        facts,
+        f"{old} → {new} over {len(before)} machines in {end - start:.0f} s: {facts['failed_requests']} of {facts['requests']} requests failed",
+    )
 
 
 def next_version(version: str) -> str:

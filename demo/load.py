@@ -158,7 +158,7 @@ class Load:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stopped.set()
         self._thread.join(timeout=2 * SLOWEST_ACCEPTED_SECONDS)
 

@@ -39,7 +39,9 @@ class Playbooks:
         if variables:
             command += ["--extra-vars", json.dumps(variables)]
         with log.open("w") as out:
-            done = subprocess.run(command, cwd=ROOT, env=self._environment, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
+            done = subprocess.run(
+                command, cwd=ROOT, env=self._environment, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False
+            )
         text = log.read_text(errors="replace")
         if done.returncode:
             tail = "\n".join(text.splitlines()[-TAIL_LINES:])

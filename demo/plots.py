@@ -57,7 +57,7 @@ def chart(title: str, unit: str, lines: Sequence[Line], marks: Sequence[Mark], h
         parts.append(f'<text class="tick" x="{LEFT + INNER * share / 4:.1f}" y="{height - 6}" text-anchor="middle">{at // 60}:{at % 60:02d}</text>')
     parts.append("</svg>")
     legend = "".join(f'<span class="key {line.css}">{escape(line.name)}</span>' for line in lines)
-    return f'<figure><figcaption><b>{escape(title)}</b> <small>{escape(unit)}</small>{legend}</figcaption>{"".join(parts)}</figure>'
+    return f"<figure><figcaption><b>{escape(title)}</b> <small>{escape(unit)}</small>{legend}</figcaption>{''.join(parts)}</figure>"
 
 
 def _mark(mark: Mark, number: int, count: int, inner: int) -> str:

@@ -56,7 +56,9 @@ def write(story: Story, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     machine = {"cores": os.cpu_count(), "architecture": platform.machine(), "system": platform.platform()}
     data = {
-        "steps": [{"name": step.name, "ok": step.ok, "seconds": round(step.seconds, 1), "facts": step.facts, "broken": step.broken} for step in story.steps],
+        "steps": [
+            {"name": step.name, "ok": step.ok, "seconds": round(step.seconds, 1), "facts": step.facts, "broken": step.broken} for step in story.steps
+        ],
         "url": story.url,
         "requests": story.rollout_fact("requests"),
         "failed_requests": story.rollout_fact("failed_requests"),

@@ -49,7 +49,7 @@ class Watch:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stopped.set()
         self._thread.join(timeout=5)
 

@@ -105,6 +105,8 @@ BROKEN: list[tuple[Convention, dict[str, str], str]] = [
     ),
     *((words.playbooks_are_found_by_name, {f"playbooks/{name}": ""}, name) for name in ("a-b.yml", "a/b.yml", "group_vars/all.yml", "notes.txt")),
     (words.programs_start_plainly, {"tools/fly": "#!/usr/bin/env -S python3 -I\n"}, "tools/fly"),
+    (words.programs_start_plainly, {"plugins/modules/fly.py": "#!/usr/bin/env python\n"}, "plugins/modules/fly.py"),
+    (words.programs_start_plainly, {"tools/fly.py": "#!/usr/bin/python\n"}, "tools/fly.py"),
     (words.files_are_small, {"docs/picture": "x" * 1_000_001}, "1000001"),
     *(
         (words.commands_in_docs_exist, {"README.md": f"```sh\n{line}\n```\n", "Makefile": "demo:\n"}, told)

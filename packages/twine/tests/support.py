@@ -64,7 +64,7 @@ class Postgres:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop("immediate")
 
     def start(self) -> None:
@@ -106,7 +106,7 @@ class Redis:
         wait_until(lambda: _answers(client), what="Redis answers")
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.wait()

@@ -59,7 +59,7 @@ class Follower:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Stop, after one last look."""
         self._stop.set()
         self._thread.join(timeout=60)

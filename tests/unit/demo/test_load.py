@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -18,14 +19,14 @@ USER = User("client-1", "staff-1@client-1.example", "twine_session=x", "known-1"
 class Application(BaseHTTPRequestHandler):
     """Answers as the application does; ``faults`` says what it does wrong, by path."""
 
-    faults: dict[str, str] = {}
+    faults: ClassVar[dict[str, str]] = {}
     connections = 0
 
     def setup(self) -> None:
         super().setup()
         type(self).connections += 1
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *_words: object) -> None:
         """Keeps the tests' output quiet."""
 
     def answer(self, status: int, body: str) -> None:
@@ -125,7 +126,11 @@ def test_a_server_that_is_away_is_a_failure_not_an_exception() -> None:
 
 
 def test_a_summary_counts_what_failed_and_what_was_deferred() -> None:
-    rows = [Sample(0, 0.1, "c", "file", 201, True, False, "1", ""), Sample(0, 0.2, "c", "list", 500, False, False, "1", "status 500 instead of 200"), Sample(0, 0.2, "c", "file", 429, False, True, "1", "status 429 instead of 201")]
+    rows = [
+        Sample(0, 0.1, "c", "file", 201, True, False, "1", ""),
+        Sample(0, 0.2, "c", "list", 500, False, False, "1", "status 500 instead of 200"),
+        Sample(0, 0.2, "c", "file", 429, False, True, "1", "status 429 instead of 201"),
+    ]
     counted = summary(rows)
     assert (counted["requests"], counted["failed"], counted["deferred"], counted["p50_ms"]) == (3, 1, 1, 100.0)
     assert counted["reasons"] == {"status 500 instead of 200": 1}

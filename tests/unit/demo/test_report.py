@@ -22,7 +22,15 @@ def sample(at: float, ok: bool = True, deferred: bool = False) -> Sample:
 def story(broken: list[str]) -> Story:
     facts = {"requests": 2345, "failed_requests": 1 if broken else 0, "note": "<script>"}
     step = StepResult("rollout", "A release rolls out", "No user notices.", 12.34, facts, broken)
-    return Story(10, 1_800_000_000, "http://127.0.0.1:20010", [step], [sample(100.0 + second / 4) for second in range(40)], [(101.0, {"1.0.0": 2})], [Mark(104.0, "a kill")])
+    return Story(
+        10,
+        1_800_000_000,
+        "http://127.0.0.1:20010",
+        [step],
+        [sample(100.0 + second / 4) for second in range(40)],
+        [(101.0, {"1.0.0": 2})],
+        [Mark(104.0, "a kill")],
+    )
 
 
 def test_the_program_reads_what_the_issue_of_a_run_was(tmp_path: Path) -> None:

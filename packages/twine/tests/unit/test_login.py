@@ -104,7 +104,7 @@ def test_guessing_from_one_address_is_stopped(browser: Browse) -> None:
 
 
 def test_guessing_from_many_addresses_is_stopped(browser: Browse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twine.signing_in.authenticate", lambda *_: None)
+    monkeypatch.setattr("twine.signing_in.authenticate", lambda *_given: None)
     guess = {**ACCOUNT, "email": f"{uuid.uuid4()}@client-1.example"}
     codes = [
         browser().post("/api/login", guess, headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code

@@ -39,7 +39,7 @@ def test_the_worker_goes_on_and_says_so_once(
     caplog.set_level(logging.INFO, logger="twine.outbox")
     halt, outbox, failures = threading.Event(), Outbox(settings), 0
 
-    def put(*_: object) -> dict[int, str]:
+    def put(*_given: object) -> dict[int, str]:
         nonlocal failures
         failures += 1
         if failures < 4:
@@ -47,7 +47,7 @@ def test_the_worker_goes_on_and_says_so_once(
         return {}
 
     monkeypatch.setattr("twine.search_index.SearchIndex.put", put)
-    monkeypatch.setattr("twine.search_index.SearchIndex.exists", lambda _: True)
+    monkeypatch.setattr("twine.search_index.SearchIndex.exists", lambda _index: True)
     worker = threading.Thread(target=outbox.work, args=(halt,))
     worker.start()
     wait_until(lambda: entries(machine, claim["id"]) == 0, what="the entry is worked off")
@@ -61,8 +61,8 @@ def test_the_worker_goes_on_and_says_so_once(
 
 def test_a_refused_claim_waits_and_holds_nothing_up(browser: Browse, machine: Machine, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = (said(browser("client-1", 2).file())["id"] for _turn in range(2))
-    monkeypatch.setattr("twine.search_index.SearchIndex.exists", lambda _: True)
-    monkeypatch.setattr("twine.search_index.SearchIndex.put", lambda *_: {bad: "no good"})
+    monkeypatch.setattr("twine.search_index.SearchIndex.exists", lambda _index: True)
+    monkeypatch.setattr("twine.search_index.SearchIndex.put", lambda *_given: {bad: "no good"})
     outbox = Outbox(settings)
     outbox.step()
     outbox.close()
@@ -83,7 +83,7 @@ def test_two_machines_never_take_the_same_entry(browser: Browse, settings: Setti
             other.step()
         return {}
 
-    monkeypatch.setattr("twine.search_index.SearchIndex.exists", lambda _: True)
+    monkeypatch.setattr("twine.search_index.SearchIndex.exists", lambda _index: True)
     monkeypatch.setattr("twine.search_index.SearchIndex.put", put)
     outbox = Outbox(settings)
     outbox.step()

@@ -30,7 +30,7 @@ def test_an_empty_database_is_migrated_once(empty: Settings) -> None:
 
 def test_machines_that_start_together_take_turns(machine: Machine, empty: Settings) -> None:
     with ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(lambda _: machine.process("migrate", TWINE_DATABASE_NAME="empty"), range(3)))
+        done = list(pool.map(lambda _turn: machine.process("migrate", TWINE_DATABASE_NAME="empty"), range(3)))
 
     assert [one.returncode for one in done] == [0, 0, 0], done[0].stderr
     assert current_revision(empty) == known_revisions()[-1]

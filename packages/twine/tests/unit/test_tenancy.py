@@ -47,7 +47,7 @@ def test_foreign_claims_are_not_listed_or_found(browser: Browse, foreign: dict[s
 def test_an_index_that_returns_foreign_ids_shows_nothing(
     app_with: Callable[..., Flask], foreign: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twine.search_index.SearchIndex.find", lambda *_: [foreign["id"]])
+    monkeypatch.setattr("twine.search_index.SearchIndex.find", lambda *_asked: [foreign["id"]])
     monkeypatch.setattr("twine.search.AWAY_SECONDS", -60.0)
 
     manager = Browser(app_with())

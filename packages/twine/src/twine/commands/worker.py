@@ -18,7 +18,7 @@ def run(_arguments: argparse.Namespace) -> int:
     """Empty the outbox until SIGTERM."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_received: stop.set())
     settings = read_settings()
     if settings.search_url is None:
         print("TWINE_SEARCH_URL is not set: there is no index to keep up to date.")

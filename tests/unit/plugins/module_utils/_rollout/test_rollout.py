@@ -81,7 +81,7 @@ class Client:
         self.answers = answers
 
     def __getattr__(self, operation: str) -> Any:
-        def call(**_: Any) -> Any:
+        def call(**_asked: Any) -> Any:
             left = self.answers[operation]
             answer = left.pop(0) if len(left) > 1 else left[0]
             if isinstance(answer, Exception):
