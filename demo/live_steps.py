@@ -89,11 +89,8 @@ def spike(world: World) -> Told:
         "rush_asked_to_wait": sum(sample.deferred for sample in rush),
         "rush_failed": sum(not sample.ok and not sample.deferred for sample in rush),
     }
-    return (
-        facts,
-        f"{len(before)} → {len(grown)} machines, the first after {first:.0f} s; "
-        f"{facts['others_failed']} of the others' {len(others)} requests failed",
-    )
+    failed = f"{facts['others_failed']} of the others' {len(others)} requests failed"
+    return facts, f"{len(before)} → {len(grown)} machines, the first after {first:.0f} s; {failed}"
 
 
 def _p90(samples: list[Sample]) -> float:
