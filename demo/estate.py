@@ -133,7 +133,7 @@ class Estate:
         if not mine:
             raise StepFailed(f"Failed to find the database of {environment}: no container carries its labels. Deploy first.")
         database: Any = mine[0]
-        code, output = database.exec_run(["psql", "-XAtq", "-F", "\t", "-d", "twine", "-c", statement], user="postgres")
+        code, output = database.exec_run(["psql", "-XAtq", "-F", "\t", "-U", "rdsadmin", "-h", "/run/postgresql", "-d", "twine", "-c", statement])
         if code:
             raise StepFailed(f"Failed to ask the database of {environment}: {output.decode(errors='replace').strip()}. Look at its log.")
         return [line.split("\t") for line in output.decode().splitlines()]

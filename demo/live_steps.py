@@ -13,13 +13,13 @@ from demo.world import BUILD, RUSHING_CLIENT, World
 
 Told = tuple[dict[str, Any], str]
 
-CALM_RATE = 24.0
+CALM_RATE = 16.0
 """Requests per second of the other clients' calm day: well under half of two machines' capacity."""
 
-RUSH_RATE = 150.0
+RUSH_RATE = 80.0
 """Requests per second when one client's whole staff files its expenses at once."""
 
-ROLLOUT_RATE = 60.0
+ROLLOUT_RATE = 80.0
 """Requests per second while a release rolls out."""
 
 CALM, RUSH = "calm", "rush"
@@ -74,7 +74,7 @@ def spike(world: World) -> Told:
     load.drop(RUSH)
     others = [sample for sample in load.between(begun, time.time()) if sample.client != RUSHING_CLIENT]
     rush = [sample for sample in load.between(begun, time.time()) if sample.client == RUSHING_CLIENT]
-    cause = next((row["Cause"] for row in world.estate.activities(world.environment, begun) if "arget tracking" in row["Cause"]), "")
+    cause = next((row["Cause"] for row in world.estate.activities(world.environment, begun) if "TargetTracking" in row["Cause"]), "")
     facts = {
         "machines_before": len(before),
         "machines_after": len(grown),
@@ -182,7 +182,7 @@ def _rollout_facts(world: World, seen: list[Sample], before: list[Machine]) -> d
 
 def scale_in(world: World) -> Told:
     """Evening: the load falls, and the group shrinks by itself, draining each machine before it goes."""
-    calm(world, CALM_RATE / 3)
+    calm(world, CALM_RATE / 2)
     begun = time.time()
     group = world.estate.group(world.environment)
     before = len(group["Instances"])

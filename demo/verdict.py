@@ -63,7 +63,7 @@ CONDITIONS: dict[str, list[Condition]] = {
     ],
     "spike": [
         Condition("the group grew by its policy", lambda f: f["machines_after"] > f["machines_before"] > 0),
-        Condition("the policy did it, not a person", lambda f: "target tracking" in f["cause"].lower()),
+        Condition("the policy did it, not a person", lambda f: "TargetTracking" in f["cause"]),
         Condition("no other client's request failed", lambda f: f["others_requests"] > 0 and f["others_failed"] == 0),
     ],
     "rollout": [
