@@ -196,11 +196,11 @@ class Machine:
             check=False,
         )
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start the command `twine` and leave it running."""
+    def start(self, *arguments: str, program: list[str] | None = None) -> subprocess.Popen[str]:
+        """Start the command `twine`, or another `program`, and leave it running."""
         return subprocess.Popen(
-            [sys.executable, "-m", "twine", *arguments],
-            env={**os.environ, **self.environment(), **environment, "PYTHONPATH": str(SOURCES)},
+            [*(program or [sys.executable, "-m", "twine"]), *arguments],
+            env={**os.environ, **self.environment(), "PYTHONPATH": str(SOURCES)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
