@@ -82,10 +82,10 @@ def _send(method: str, path: str, body: bytes | None, content_type: str, timeout
     return response
 
 
-def call(method: str, path: str, body: Any = None, /, *, timeout: float | None = 120, **query: Any) -> Any:
+def call(method: str, resource: str, body: Any = None, /, *, timeout: float | None = 120, **query: Any) -> Any:
     """One API call. A dict or list body is sent as JSON, bytes as a tar archive; JSON comes back, or raw bytes."""
     pairs = {k: json.dumps(v) if isinstance(v, (dict, list, bool)) else str(v) for k, v in query.items() if v is not None}
-    url = path + ("?" + urllib.parse.urlencode(pairs) if pairs else "")
+    url = resource + ("?" + urllib.parse.urlencode(pairs) if pairs else "")
     raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
     with _send(method, url, raw, kind, timeout) as response:

@@ -184,7 +184,7 @@ def publish(authority: Path, environment: Mapping[str, str]) -> list[str]:
     return [place for place in (name, file) if place]
 
 
-def main(environment: Mapping[str, str] = os.environ, folders: Folders = Folders(), group: str = "elasticsearch") -> int:
+def main(environment: Mapping[str, str], folders: Folders = Folders(), group: str = "elasticsearch") -> int:
     """Make what is missing, and say what was made."""
     try:
         have_folder(folders.certificates, 0o750, "root", group)
@@ -203,4 +203,4 @@ def main(environment: Mapping[str, str] = os.environ, folders: Folders = Folders
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(os.environ))
