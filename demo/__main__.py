@@ -114,7 +114,10 @@ def main() -> int:
     parser.add_argument(
         "--clock-factor", type=float, default=float(os.environ.get("CLOCK_FACTOR", "10")), help="divides AWS's own waits (default: 10)"
     )
-    factor = parser.parse_args().clock_factor
+    parser.add_argument("--until", choices=[step.name for step in STEPS], default=STEPS[-1].name, help="stop after this step (default: the last)")
+    arguments = parser.parse_args()
+    factor = arguments.clock_factor
+    steps = STEPS[: 1 + [step.name for step in STEPS].index(arguments.until)]
     os.environ["CLOCK_FACTOR"] = f"{factor:g}"
     os.environ["AWS_ENDPOINT_URL"] = endpoint()
     os.environ["AWS_SHARED_CREDENTIALS_FILE"] = str(ROOT / "build" / "local_cloud" / "credentials")
@@ -125,7 +128,7 @@ def main() -> int:
         f"The whole way on this machine, about {teller.whole() / 60:.0f} minutes. AWS's own waits run {factor:g} times faster than there.\n"
     )
     try:
-        true = tell(world, story, teller, STEPS)
+        true = tell(world, story, teller, steps)
     finally:
         end_load(world, story)
         report.write(story, FOLDER)
