@@ -37,7 +37,8 @@ def settings(machine: Machine) -> Settings:
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """The application on those settings."""
-    yield from make_app(settings)
+    with make_app(settings) as app:
+        yield app
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -215,13 +215,16 @@ class Machine:
         return done.stdout
 
 
+@contextmanager
 def make_app(settings: Settings) -> Iterator[Flask]:
-    """Yield a running application and close it afterwards."""
+    """A running application, closed afterwards."""
     app = create_app(settings)
     services: Services = app.extensions[EXTENSION]
     services.open()
-    yield app
-    services.close()
+    try:
+        yield app
+    finally:
+        services.close()
 
 
 def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> str:

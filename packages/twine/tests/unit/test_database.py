@@ -28,11 +28,10 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture
 def person(own: Machine) -> Iterator[Browser]:
     """Somebody who has logged in there."""
-    running = make_app(own.settings())
-    person = Browser(next(running))
-    person.log_in("client-1", "staff-2@client-1.example", PASSWORD)
-    yield person
-    next(running, None)
+    with make_app(own.settings()) as app:
+        person = Browser(app)
+        person.log_in("client-1", "staff-2@client-1.example", PASSWORD)
+        yield person
 
 
 def test_a_restart_of_the_database_costs_no_request(own: Machine, person: Browser) -> None:

@@ -73,7 +73,7 @@ def test_what_is_under_way_is_finished_before_the_end(machine: Machine, tmp_path
     with serving(machine, f"unix:{path}") as process, ThreadPoolExecutor(1) as pool:
         wait_until(lambda: answers(UnixConnection(path)), what="Twine answers")
         account = {"client": "client-1", "email": "staff-2@client-1.example", "password": PASSWORD}
-        cookie = str(ask(UnixConnection(path), "POST", "/api/login", account).getheader("Set-Cookie")).split(";")[0]
+        cookie = str(ask(UnixConnection(path), "POST", "/api/login", account).getheader("Set-Cookie")).partition(";")[0]
         with machine.postgres.connect() as blocker, blocker.transaction():
             blocker.execute("LOCK TABLE claims IN ACCESS EXCLUSIVE MODE")
             filing = pool.submit(ask, UnixConnection(path), "POST", "/api/claims", a_claim(), cookie)
