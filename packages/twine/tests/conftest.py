@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,22 +38,15 @@ def settings(machine: Machine) -> Settings:
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """The application on those settings."""
-    with make_app(settings) as app:
-        yield app
+    with make_app(settings) as running:
+        yield running
 
 
 @pytest.fixture
 def app_with(settings: Settings) -> Iterator[Callable[..., Flask]]:
     """A maker of applications with other settings."""
-    running: list[Iterator[Flask]] = []
-
-    def make(**changes: object) -> Flask:
-        running.append(make_app(replace(settings, **changes)))
-        return next(running[-1])
-
-    yield make
-    for one in running:
-        next(one, None)
+    with ExitStack() as running:
+        yield lambda **changes: running.enter_context(make_app(replace(settings, **changes)))
 
 
 @pytest.fixture
