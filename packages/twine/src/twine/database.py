@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from twine.connection import connection_arguments
 from twine.errors import UnavailableError
 from twine.fair_share import FairShare
 from twine.settings import Settings
@@ -26,23 +27,6 @@ AWAY_SECONDS = 2.0
 GROWN_UP_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
-
-
-def connection_arguments(settings: Settings) -> dict[str, Any]:
-    """Return libpq's arguments, with user and password as the secret's file holds them now."""
-    arguments: dict[str, Any] = {
-        "host": settings.database_host,
-        "port": settings.database_port,
-        "dbname": settings.database_name,
-        "sslmode": settings.database_sslmode,
-        "connect_timeout": 3,
-        "application_name": "twine",
-    }
-    if settings.secrets.find("database") is not None:
-        arguments["user"], arguments["password"] = settings.secrets.read_login("database")
-    if settings.database_user is not None:
-        arguments["user"] = settings.database_user
-    return arguments
 
 
 def connect(settings: Settings) -> Connection:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg
+# Every start asks for the revision: psycopg 3 in pure Python takes three times as long to load as this.
+import psycopg2
 
-from twine.database import connect, connection_arguments
+from twine.connection import connection_arguments
 from twine.errors import TwineError
 from twine.settings import Settings
 
@@ -17,8 +18,6 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 7_468_297_104
 LOCK_SECONDS = 120
 RETRY_SECONDS = 0.5
-
-log = logging.getLogger(__name__)
 
 
 def known_revisions() -> list[str]:
@@ -28,11 +27,12 @@ def known_revisions() -> list[str]:
 
 def current_revision(settings: Settings) -> str | None:
     """Return the revision of the database, None when it is empty."""
-    with connect(settings) as connection:
-        table = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
-        if table is None or table[0] is None:
+    with closing(_connect(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('alembic_version')")
+        if cursor.fetchone()[0] is None:
             return None
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        cursor.execute("SELECT version_num FROM alembic_version")
+        row = cursor.fetchone()
         return None if row is None else str(row[0])
 
 
@@ -41,12 +41,12 @@ def wait_for_database(settings: Settings, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            connect(settings).close()
-        except psycopg.OperationalError as error:
+            _connect(settings).close()
+        except psycopg2.OperationalError as error:
             if time.monotonic() >= deadline:
                 place = f"{settings.database_host}:{settings.database_port}"
                 raise TwineError(
-                    f"Failed to connect to the database {settings.database_name} at {place}: {error}. "
+                    f"Failed to connect to the database {settings.database_name} at {place}: {' '.join(str(error).split())}. "
                     "Start it, or correct TWINE_DATABASE_* and the secret database."
                 ) from error
             time.sleep(RETRY_SECONDS)
@@ -70,19 +70,19 @@ def migrate(settings: Settings) -> str:
     return f"Migrated the schema from {current or 'nothing'} to revision {known[-1]}."
 
 
+def _connect(settings: Settings) -> Any:
+    return psycopg2.connect(**connection_arguments(settings))
+
+
 def _upgrade(settings: Settings) -> None:
     # Alembic is slow to load, and needed once a release. SQLAlchemy 1.4 knows psycopg2 only.
-    import psycopg2
     import sqlalchemy
     from alembic import command
     from alembic.config import Config
 
-    def open_connection() -> Any:
-        return psycopg2.connect(**connection_arguments(settings))
-
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    engine = sqlalchemy.create_engine("postgresql+psycopg2://", creator=open_connection)
+    engine = sqlalchemy.create_engine("postgresql+psycopg2://", creator=lambda: _connect(settings))
     try:
         with engine.begin() as connection:
             connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 import psycopg
+import psycopg2
 import redis
 
 from twine.database import connect
@@ -40,7 +41,7 @@ def run(_arguments: argparse.Namespace) -> int:
 def _check(name: str, check: Callable[[Settings], str], settings: Settings) -> bool:
     try:
         print(f"{name + ':':<11} ok, {check(settings)}")
-    except (TwineError, SearchAwayError, psycopg.Error, redis.RedisError) as error:
+    except (TwineError, SearchAwayError, psycopg.Error, psycopg2.Error, redis.RedisError) as error:
         print(f"{name + ':':<11} FAILED, {' '.join(str(error).split())}")
         return False
     return True
