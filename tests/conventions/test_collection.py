@@ -32,7 +32,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = source.copy(work / "tree")
     ansible("ansible-galaxy", "collection", "build", "--output-path", str(work), home=work, cwd=folder)
     archive = next(work.glob("*.tar.gz"))
-    ansible("ansible-galaxy", "collection", "install", "--no-deps", "--offline", "-p", str(work / "home"), str(archive), home=work, cwd=work)
+    # Without --force the checkout, which the virtual environment links to, counts as installed already.
+    options = ["--force", "--no-deps", "--offline", "-p", str(work / "home")]
+    ansible("ansible-galaxy", "collection", "install", *options, str(archive), home=work, cwd=work)
+    assert (work / "home" / "ansible_collections" / "twine" / "platform" / "MANIFEST.json").exists()
     return work / "home"
 
 
