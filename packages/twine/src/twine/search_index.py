@@ -145,8 +145,8 @@ class SearchIndex:
         }
 
     def _ask(self, call: str, **arguments: Any) -> Any:
-        """Make one call; after a refused password make it once more with the secret as it is now."""
-        from elastic_transport import TransportError
+        """Make one call; when password or certificate are refused, once more with the secrets as they are now."""
+        from elastic_transport import TlsError, TransportError
         from elasticsearch import ApiError, AuthenticationException
 
         for is_last in (False, True):
@@ -155,9 +155,10 @@ class SearchIndex:
                 target = getattr(target, name)
             try:
                 return target(**arguments)
-            except AuthenticationException as error:
+            except (AuthenticationException, TlsError) as error:
                 if is_last:
-                    raise SearchAwayError(f"the password of {self._settings.search_user} is refused") from error
+                    refused = "certificate" if isinstance(error, TlsError) else f"password of {self._settings.search_user}"
+                    raise SearchAwayError(f"the {refused} is refused") from error
             except (ApiError, TransportError) as error:
                 raise SearchAwayError(str(error)) from error
         raise AssertionError(call)
@@ -175,8 +176,9 @@ def _client(settings: Settings, seconds: float) -> Elasticsearch:
     if settings.search_url is None:
         raise SearchAwayError("TWINE_SEARCH_URL is not set")
     options: dict[str, Any] = {}
-    if settings.search_url.startswith("https:") and settings.search_ca is not None:
-        options["ca_certs"] = str(settings.search_ca)
+    authority = settings.search_ca or settings.secrets.find("search_ca")
+    if settings.search_url.startswith("https:") and authority is not None:
+        options["ca_certs"] = str(authority)
     try:
         if settings.secrets.find("search") is not None:
             options["basic_auth"] = (settings.search_user, settings.secrets.read("search"))
