@@ -53,7 +53,7 @@ def test_a_leaving_machine_ends_the_slowest_request() -> None:
 
 
 def test_the_application_may_end_its_requests_before_it_is_killed() -> None:
-    serve = (ROOT / "packages/twine/src/twine/commands/serve.py").read_text()
+    serve = (ROOT / "packages/twine/src/twine/server.py").read_text()
     graceful = re.search(r"^GRACEFUL_SECONDS\s*=\s*(\d+)", serve, re.MULTILINE)
     unit = re.search(r"^TimeoutStopSec=(\d+)", (ROOT / "packages/twine/debian/twine.service").read_text(), re.MULTILINE)
     assert graceful and unit

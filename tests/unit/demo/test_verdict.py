@@ -16,7 +16,10 @@ TRUE: dict[str, dict[str, Any]] = {
     "serving": {"page": 200, "login": 200, "filed": 201, "found": True, "degraded": False},
     "only_way_in": {"machines": 3, "from_bastion": 3, "from_dev": 0, "from_neighbour": 0},
     "kill": {"killed": "i-1", "serving_before": 2, "serving_after": ["i-2", "i-3"], "answered": 10},
-    "spike": {"machines_before": 2, "machines_after": 4, "cause": "a monitor alarm TargetTracking-group-AlarmHigh in state ALARM triggered policy x", "others_requests": 90, "others_failed": 0},
+    "spike": {
+        "machines_before": 2, "machines_after": 4, "others_requests": 90, "others_failed": 0,
+        "cause": "a monitor alarm TargetTracking-group-AlarmHigh in state ALARM triggered policy x",
+    },
     "rollout": {
         "failed_requests": 0, "requests": 2500, "filed_share": 0.3, "searched_share": 0.3, "old": "1.0.0", "new": "1.0.1",
         "versions_seen": ["1.0.0", "1.0.1"], "machines_left_of_old": 0, "acknowledged": 700, "stored_once": 700, "stored_twice": 0,
