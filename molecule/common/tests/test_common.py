@@ -17,14 +17,12 @@ def test_our_packages_come_from_our_repository(host: Host) -> None:
 
 def test_repository_with_another_key_is_refused(host: Host) -> None:
     """Who signs with another key is not believed, and the lists stay as they are."""
-    script = (
-        "cp -r /etc/apt /tmp/apt && rm /tmp/apt/sources.list && "
-        "sed -i '/^Signed-By/,$d' /tmp/apt/sources.list.d/twine.sources && "
-        "echo 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' >> /tmp/apt/sources.list.d/twine.sources; "
-        "mkdir -p /tmp/lists; "
-        "apt-get update -o Dir::Etc=/tmp/apt -o Dir::State::lists=/tmp/lists -o APT::Update::Error-Mode=any; "
-    )
-    answer = host.run(f"{script} code=$?; rm -r /tmp/apt /tmp/lists; exit $code")
+    key = "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg"
+    source = f"Types: deb\\nURIs: http://repository/\\nSuites: bookworm\\nComponents: main\\n{key}\\n"
+    elsewhere = "-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/tmp/elsewhere -o Dir::State::Lists=/tmp/elsewhere/lists"
+    host.check_output(f"mkdir --parents /tmp/elsewhere/lists && printf '{source}' > /tmp/elsewhere/twine.sources")
+    answer = host.run(f"apt-get update {elsewhere} -o APT::Update::Error-Mode=any")
+    host.check_output("rm --recursive /tmp/elsewhere")
     assert answer.rc != 0
     assert "not signed" in answer.stderr or "NO_PUBKEY" in answer.stderr
 
