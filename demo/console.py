@@ -24,7 +24,7 @@ class Teller:
     """Prints the story. ``recorded`` is the file in which the steps' last durations are kept from run to run."""
 
     def __init__(self, recorded: Path) -> None:
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, soft_wrap=True)
         self._recorded = recorded
         self._typical = dict(TYPICAL)
         if recorded.exists():
