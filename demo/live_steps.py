@@ -16,7 +16,7 @@ Told = tuple[dict[str, Any], str]
 CALM_RATE = 16.0
 """Requests per second of the other clients' calm day: well under half of two machines' capacity."""
 
-RUSH_RATE = 80.0
+RUSH_RATE = 64.0
 """Requests per second when one client's whole staff files its expenses at once."""
 
 ROLLOUT_RATE = 80.0
@@ -82,6 +82,7 @@ def spike(world: World) -> Told:
         "cause": cause,
         "others_requests": len(others),
         "others_failed": sum(not sample.ok for sample in others),
+        "others_reasons": summary(others)["reasons"],
         "others_p90_before_ms": _p90(calm_before),
         "others_p90_during_ms": _p90(others),
         "rush_requests": len(rush),
