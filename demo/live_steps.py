@@ -19,8 +19,10 @@ CALM_RATE = 16.0
 RUSH_RATE = 64.0
 """Requests per second when one client's whole staff files its expenses at once."""
 
-ROLLOUT_RATE = 80.0
-"""Requests per second while a release rolls out."""
+ROLLOUT_RATE = 110.0
+"""Requests per second while a release rolls out: a busy day, for which the group grows to ROLLOUT_MACHINES at least."""
+
+ROLLOUT_MACHINES = 4
 
 CALM, RUSH = "calm", "rush"
 
@@ -121,6 +123,9 @@ def rollout(world: World) -> Told:
     world.playbooks.run("deploy", only=["dev"])
     ready = time.time()
     calm(world, ROLLOUT_RATE)
+    wait_for("the group grown to a busy day's load", 120, lambda: len(world.estate.serving(world.environment)) >= ROLLOUT_MACHINES)
+    _wait_until_steady(world)
+    ready = time.time()
     before = world.estate.serving(world.environment)
     world.mark(f"release {new} begins to roll out over {len(before)} machines")
     world.playbooks.run("roll_out", environment_name=world.environment)
