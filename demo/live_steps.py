@@ -125,12 +125,12 @@ def rollout(world: World) -> Told:
     calm(world, ROLLOUT_RATE)
     wait_for("the group grown to a busy day's load", 120, lambda: len(world.estate.serving(world.environment)) >= ROLLOUT_MACHINES)
     _wait_until_steady(world)
-    ready = time.time()
+    since = time.time()
     before = world.estate.serving(world.environment)
     world.mark(f"release {new} begins to roll out over {len(before)} machines")
     world.playbooks.run("roll_out", environment_name=world.environment)
     world.mark(f"release {new} serves everyone")
-    start, end = _instance_events(world, ready)
+    start, end = _instance_events(world, since)
     seen = load.between(start, end)
     facts = _rollout_facts(world, seen, before) | {
         "old": old,
