@@ -174,6 +174,7 @@ def _rollout_facts(world: World, seen: list[Sample], before: list[Machine]) -> d
         "requests": len(seen),
         "failed_requests": sum(not sample.ok for sample in seen),
         "reasons": figures["reasons"],
+        "asked_to_wait": figures["deferred"],
         "p50_ms": figures["p50_ms"],
         "p99_ms": figures["p99_ms"],
         "filed_share": round(kinds.count("file") / count, 3),
