@@ -32,7 +32,7 @@ GIVEN = {
     "snapshot": "20261124t041311z-edf862a2ff56",
     "packages": {"twine": {"version": "2026.1.0-1~deb12", "sha256": "ab" * 32}},
     "files": [
-        {"path": CONFIG, "role": "nginx", "task": "Configure the server", "source": "etc/nginx/nginx.conf.j2"},
+        {"path": CONFIG, "role": "twine.platform.nginx", "task": "Configure the server", "source": "etc/nginx/nginx.conf.j2"},
         {"path": LINK, "role": "nginx", "task": "Serve it", "source": ""},
         {"path": "/etc/never", "role": "nginx", "task": "Write nothing", "source": ""},
     ],

@@ -46,8 +46,9 @@ def told(one: Origin) -> list[str]:
     if one.kind == "unknown":
         return [*lines, "  no package brought it and no role wrote it: made on this machine"]
     if one.role:
-        from_where = f" of {one.role['collection']}" if one.role["collection"] else ""
-        lines.append(f"  role      {one.role['role']}{from_where}, commit {one.role['commit'] or 'not known'}")
+        collection = one.role["collection"]
+        name = one.role["role"].removeprefix(f"{collection.partition(' ')[0]}.")
+        lines.append(f"  role      {name} of {collection}, commit {one.role['commit'] or 'not known'}")
         lines.append(f"  written   from {one.role['source'] or 'values'}, by the task “{one.role['task']}”")
     if one.package:
         begin = "  replaces  a file of " if one.role else "  package   "
