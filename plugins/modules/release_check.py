@@ -45,7 +45,7 @@ EXAMPLES = r"""
 - name: Refuse a release that nobody approved
   twine.platform.release_check:
     path: releases/1.0.1-0a1b2c3d.yml
-    signers: inventories/example/release_signers
+    signers: inventories/example/release_signers.txt
     account: prod
 """
 

@@ -44,7 +44,7 @@ EXAMPLES = r"""
   twine.platform.release_signature:
     path: releases/1.0.1-0a1b2c3d.yml
     key: ~/.ssh/release.pub
-    signers: inventories/example/release_signers
+    signers: inventories/example/release_signers.txt
 """
 
 RETURN = r"""
@@ -55,6 +55,7 @@ signer:
   sample: ada@example.org
 """
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     path, signers = Path(module.params["path"]).resolve(), Path(module.params["signers"])
     content, _release = load(path)
     signatures = Signatures(starter(module.run_command))
-    try:
+    with contextlib.suppress(ReleaseError):
         return {"changed": False, "signer": signatures.signer(path, content, signers, ASKED_BY)}
-    except ReleaseError:
-        if not signers.is_file():
-            raise
     if module.check_mode:
         return {"changed": True, "signer": ""}
     signatures.sign(path, Path(module.params["key"]))

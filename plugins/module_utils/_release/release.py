@@ -10,6 +10,7 @@ import re
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,21 @@ class Release:
 
 def text_of(release: Release) -> str:
     """The release as the text that is written: a line a package, so that two of them compare well."""
-    return HEAD + str(yaml.safe_dump(release.as_data(), sort_keys=False, default_flow_style=None, width=_WIDTH))
+    data = release.as_data()
+    for key in ("packages", "distribution"):
+        data[key] = {name: _Line(package) for name, package in data[key].items()}
+    return HEAD + str(yaml.dump(data, Dumper=_dumper(), sort_keys=False, width=_WIDTH))
+
+
+class _Line(dict[str, str]):
+    """A mapping that is written on one line."""
+
+
+@lru_cache(maxsize=1)
+def _dumper() -> Any:
+    dumper: Any = type("ReleaseDumper", (yaml.SafeDumper,), {})
+    dumper.add_representer(_Line, lambda self, value: self.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True))
+    return dumper
 
 
 def load(path: Path) -> tuple[bytes, Release]:

@@ -46,11 +46,11 @@ class Signatures:
         :raises ReleaseError: if nobody did, somebody did who may not, or the content is not what was signed.
         """
         signature = path.with_name(path.name + ENDING)
+        if not signature.is_file():
+            raise ReleaseError(_refused(path, account, "it is not signed", "Run playbooks/promote.yml, which signs what dev runs"))
         if not signers.is_file():
             why = f"its file of allowed signers, {signers}, is not there"
             raise ReleaseError(_refused(path, account, why, "Correct account_release_signers, or run playbooks/promote.yml where it makes the key"))
-        if not signature.is_file():
-            raise ReleaseError(_refused(path, account, "it is not signed", "Run playbooks/promote.yml, which signs what dev runs"))
         common = ["-n", NAMESPACE, "-s", str(signature)]
         code, whole, said = self._call(["-Y", "check-novalidate", *common], content)
         if code:
