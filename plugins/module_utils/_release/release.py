@@ -38,7 +38,6 @@ HEAD = "# Written by playbooks/release.yml. What is changed here by hand is refu
 _WIDTH = 240
 
 
-
 class ReleaseError(ValueError):
     """A release that can't be one, or can't be used; the message names file, key and remedy."""
 
