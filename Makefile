@@ -82,6 +82,16 @@ bake: setup ## bake the images whose inputs moved (IMAGES="twine bastion" for so
 release: setup ## name what was built, published and baked as one release
 	@$(call playbook,release)
 
+.PHONY: promote patch patch-report
+promote: setup ## approve the release that dev runs for prod: prove it, show its snapshot, sign it
+	@$(cloud) && $(call playbook,promote)
+
+patch: setup ## take what the distribution mended through package, repository and bake to dev
+	@$(cloud) && $(call playbook,patch)
+
+patch-report: setup ## say which security fixes prod lacks, and for how long the oldest of them
+	@$(call playbook,patch_report)
+
 plan: setup ## say what a deploy would change in the four accounts
 	@$(cloud) && $(call playbook,plan)
 
