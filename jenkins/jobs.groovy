@@ -1,4 +1,4 @@
-// The jobs, in Job DSL: Jenkins makes them from this file at every start. REPOSITORY and BRANCH come from its configuration.
+// The jobs, in Job DSL: Jenkins makes them from this file at every start. REPOSITORY, CREDENTIALS and BRANCH are its configuration's.
 def verb(String name, String what, Closure form) {
     pipelineJob(name) {
         description(what)
@@ -13,7 +13,7 @@ def verb(String name, String what, Closure form) {
         definition {
             cpsScm {
                 scriptPath("jenkins/${name}.groovy")
-                scm { git { remote { url(REPOSITORY); credentials('repository') }; branch(BRANCH) } }
+                scm { git { remote { url(REPOSITORY); if (CREDENTIALS) { credentials(CREDENTIALS) } }; branch(BRANCH) } }
             }
         }
     }
