@@ -50,8 +50,8 @@ def test_the_machines_own_user_1000_does_not_get_at_them(host: Host) -> None:
 
 
 def test_no_secret_is_in_what_everyone_may_read(host: Host) -> None:
-    found = host.run("grep --recursive --files-with-matches --exclude-dir=secrets --regexp=molecule-root --regexp='a password' /etc/jenkins /etc/systemd")
-    assert found.stdout == ""
+    words = "--recursive --files-with-matches --exclude-dir=secrets --regexp=molecule-root --regexp='a password'"
+    assert host.run(f"grep {words} /etc/jenkins /etc/systemd").stdout == ""
 
 
 def test_each_secret_that_the_configuration_reads_is_there(host: Host) -> None:

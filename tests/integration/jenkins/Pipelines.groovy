@@ -110,7 +110,8 @@ for (def request = wire.read(); request != null; request = wire.read()) {
             wire.write([ended: ''])
         }
     } catch (Throwable failure) {
-        if (!(failure instanceof StepFailed)) { failure.printStackTrace() }
-        wire.write([ended: failure.message ?: failure.class.name])
+        def cause = failure
+        while (cause.cause) { cause = cause.cause }
+        wire.write([ended: cause.toString()])
     }
 }

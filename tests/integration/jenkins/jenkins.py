@@ -52,6 +52,11 @@ class Build:
     def of(self, name: str) -> list[Step]:
         return [step for step in self.steps if step.name == name]
 
+    def inside(self, playbook: str) -> tuple[str, ...]:
+        """The blocks in which a playbook was run first, without those that set variables."""
+        step = next(step for step in self.of("sh") if _environment(step.inside).get("PLAYBOOK") == playbook)
+        return tuple(block for block in step.inside if not block.startswith("withEnv "))
+
     def plays(self) -> list[str]:
         """The playbooks that were run, in order."""
         return [words["PLAYBOOK"] for step in self.of("sh") if (words := _environment(step.inside)) and "PLAYBOOK" in words]
@@ -77,7 +82,9 @@ def _bring(origin: Path, target: Path, included: str, excluded: str = "") -> lis
             name = (Path(folder) / file).relative_to(origin).as_posix()
             if wanted.fullmatch(name) and not (unwanted and unwanted.fullmatch(name)):
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(origin / name, target / name)
+                (target / name).unlink(missing_ok=True)
+                # Debs are large, and nobody writes into one.
+                os.link(origin / name, target / name) if name.endswith(".deb") else shutil.copy2(origin / name, target / name)
                 names.append(name)
     return names
 

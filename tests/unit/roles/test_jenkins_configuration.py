@@ -11,22 +11,15 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+
+from tools import jenkins
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLE = ROOT / "roles" / "jenkins"
 SCHEMA = yaml.safe_load((Path(__file__).parent / "jenkins.schema.yml").read_text())
 PLUGINS = (ROLE / "files/etc/jenkins/controller/plugins.txt").read_text()
-GIVEN = {
-    "jenkins_phase": "live",
-    "jenkins_url": "https://jenkins.example.org/",
-    "jenkins_repository": "https://git.example.org/twine.git",
-    "jenkins_notify": "ops@example.org",
-    "jenkins_users": [{"name": "ada", "may": "approve"}, {"name": "bob", "may": "build"}, {"name": "eve", "may": "administer"}],
-    "ansible_facts": {"getent_group": {"docker": ["x", "115", ""]}},
-    "ansible_managed": "managed",
-}
+# Beside those who come with tools/jenkins.py: somebody who may start builds only.
+USERS = [{"name": "ada", "may": "approve"}, {"name": "bob", "may": "build"}, {"name": "eve", "may": "administer"}]
 # Which plugin brings the steps, symbols and calls that pipelines and jobs use. Core and `workflow-cps` bring the rest.
 BRINGS = {
     "archiveArtifacts": "workflow-basic-steps",
@@ -47,26 +40,8 @@ BRINGS = {
 }
 
 
-def trusted(value: Any) -> Any:
-    """Values of files of ours, which may be templates."""
-    if isinstance(value, dict):
-        return {key: trusted(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [trusted(inner) for inner in value]
-    return trust_as_template(value) if isinstance(value, str) else value
-
-
-def rendered(template: str, **changes: Any) -> str:
-    """A template of the role, with its defaults."""
-    variables: dict[str, Any] = {}
-    for part in ("defaults", "vars"):
-        variables |= trusted(yaml.safe_load((ROLE / part / "main.yml").read_text()))
-    templar = Templar(loader=DataLoader(), variables={**variables, **GIVEN, **changes})
-    return str(templar.template(trust_as_template((ROLE / "templates" / f"{template}.j2").read_text())))
-
-
 def configuration(**changes: Any) -> Any:
-    return yaml.safe_load(rendered("etc/jenkins/casc/jenkins.yaml", **changes))
+    return yaml.safe_load(jenkins.rendered("etc/jenkins/casc/jenkins.yaml", **{"jenkins_users": USERS, **changes}))
 
 
 WHOLE = {"jenkins_secrets": {"repository": "key", "smtp": "password", "user_ada": "password"}}
@@ -153,5 +128,5 @@ def test_each_step_of_the_pipelines_has_its_plugin() -> None:
 
 def test_the_images_are_built_from_digests() -> None:
     for name in ("controller", "agent"):
-        first = next(line for line in rendered(f"etc/jenkins/{name}/Dockerfile").splitlines() if line.startswith("FROM"))
+        first = next(line for line in jenkins.rendered(f"etc/jenkins/{name}/Dockerfile").splitlines() if line.startswith("FROM"))
         assert re.fullmatch(r"FROM \S+@sha256:[0-9a-f]{64}", first)
