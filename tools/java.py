@@ -11,6 +11,7 @@ from pathlib import Path
 from tools import checkout, work
 
 PROGRAMS = ("java", "mvn")
+REMEDY = "Check that containers reach Debian's archive, or install Java (11 to 17) and Maven."
 # Both see the checkout, the folder for temporary files and Maven's own settings and downloads, all under their usual paths.
 SCRIPT = """#!/bin/sh
 exec docker run --rm --interactive --network host --user "$(id -u):$(id -g)" --label {label} \\
@@ -26,14 +27,12 @@ def ensure() -> str:
             (checkout.BINARIES / program).unlink(missing_ok=True)
         return f"{version} on PATH"
     image = f"{checkout.prefix()}/java:{work.pins()['base']['suite']}"
-    work.run("build the image with Java and Maven", ["docker", "build", "--quiet", "--tag", image, "-"], log="java", stdin=dockerfile(), remedy=REMEDY)
+    command: work.Words = ["docker", "build", "--quiet", "--tag", image, "-"]
+    work.run("build the image with Java and Maven", command, log="java", stdin=dockerfile(), remedy=REMEDY)
     (Path.home() / ".m2").mkdir(exist_ok=True)
     for program in PROGRAMS:
         write(program, image)
     return f"in a container of {image}"
-
-
-REMEDY = "Check that containers reach Debian's archive, or install Java (11 to 17) and Maven."
 
 
 def on_path() -> str:

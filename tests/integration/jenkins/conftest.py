@@ -44,6 +44,7 @@ def _equipper(cloud: Cloud) -> Callable[[Path], None]:
             shutil.rmtree(estate / "group_vars" / name)
         for name, number in ACCOUNTS.items():
             variables = {"account_id": number, "account_admin_profile": f"admin-{name}", "stacks": ["{{ account_access_stack }}", APPLICATION]}
+            variables |= {"account_release_signers": str(cloud.folder / "allowed_signers")} if name == "prod" else {}
             (estate / "host_vars" / name / "account.yml").write_text(json.dumps(variables))
         (estate / "group_vars" / "all" / "pipelines.yml").write_text(
             json.dumps(
@@ -73,6 +74,20 @@ def language() -> Iterator[Language]:
     found = Language(["java", "-cp", ":".join(map(str, jars())), "groovy.ui.GroovyMain"])
     yield found
     found.close()
+
+
+@pytest.fixture
+def sign(cloud: Cloud) -> Callable[[Path], str]:
+    """Signs a release as somebody whom the account prod allows; no agent has that key."""
+    key = cloud.folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ada", "-f", str(key)], check=True)
+    (cloud.folder / "allowed_signers").write_text(f"ada {key.with_suffix('.pub').read_text()}")
+
+    def signed(path: Path) -> str:
+        command = ["ssh-keygen", "-Y", "sign", "-q", "-n", "twine.platform.release", "-f", str(key)]
+        return subprocess.run(command, input=path.read_text(), capture_output=True, text=True, check=True).stdout
+
+    return signed
 
 
 @pytest.fixture

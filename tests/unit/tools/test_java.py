@@ -26,7 +26,9 @@ def program(folder: Path, name: str, says: str, code: int = 0) -> None:
         ("nothing", 0, ""),
     ],
 )
-def test_java_on_path_is_used_where_groovy_runs_on_it(java_says: str, maven_code: int, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_java_on_path_is_used_where_groovy_runs_on_it(
+    java_says: str, maven_code: int, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program(tmp_path / "bin", "java", java_says)
     program(tmp_path / "bin", "mvn", "Apache Maven 3.8.7", maven_code)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")

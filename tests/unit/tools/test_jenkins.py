@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ def test_the_real_thing_is_run_as_the_unit_runs_it() -> None:
     assert words[:3] == ["docker", "run", "--detach"] and words[-1] == "image"
     assert "/here/casc:/etc/jenkins/casc:ro" in words and "/here/secrets/controller:/run/secrets:ro" in words
     assert "/here/builds:/var/jenkins_builds" in words and "127.0.0.1::8080" in words
-    assert ["--cap-drop", "ALL"] == words[words.index("--cap-drop") : words.index("--cap-drop") + 2]
+    assert words[words.index("--cap-drop") + 1] == "ALL"
 
 
 def test_the_list_that_the_plugin_manager_ends_with_is_taken() -> None:
@@ -47,7 +48,7 @@ def test_without_a_registry_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: 
     ],
 )
 def test_what_is_wrong_with_it_is_told(answers: dict[str, str], told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = '{"jobs": [%s], "numExecutors": 0}' % ", ".join(f'{{"name": "{name}"}}' for name in jenkins.jobs())
+    whole = json.dumps({"jobs": [{"name": name} for name in jenkins.jobs()], "numExecutors": 0})
 
     def ask(url: str, headers: dict[str, str] | None = None) -> str:
         key = "/login" if url.endswith("/login") else "/api/json?tree" if headers else "/api/json"
