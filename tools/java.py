@@ -22,10 +22,13 @@ exec docker run --rm --interactive --network host --user "$(id -u):$(id -g)" --l
 
 def ensure() -> str:
     """Make sure that `java` and `mvn` run, and say where they are."""
-    if version := on_path():
+    found = located()
+    stamp = work.Stamp("java", work.digest(work.pins()["java"], list(map(str, found))), found)
+    if len(found) == len(PROGRAMS) and (stamp.fresh() or fit(*found)):
+        stamp.write()
         for program in PROGRAMS:
             (checkout.BINARIES / program).unlink(missing_ok=True)
-        return f"{version} on PATH"
+        return f"{found[0]} and {found[1]}"
     image = f"{checkout.prefix()}/java:{work.pins()['base']['suite']}"
     command: work.Words = ["docker", "build", "--quiet", "--tag", image, "-"]
     work.run("build the image with Java and Maven", command, log="java", stdin=dockerfile(), remedy=REMEDY)
@@ -35,14 +38,17 @@ def ensure() -> str:
     return f"in a container of {image}"
 
 
-def on_path() -> str:
-    """Return the version of the Java on PATH (not ours in build/), if Groovy of Jenkins' pipelines runs on it and Maven is there, too."""
+def located() -> list[Path]:
+    """Return those of the programs that are on PATH (not ours in build/)."""
     folders = os.pathsep.join(folder for folder in os.get_exec_path() if Path(folder) != checkout.BINARIES)
-    java, maven = (shutil.which(program, path=folders) for program in PROGRAMS)
+    return [Path(found) for program in PROGRAMS if (found := shutil.which(program, path=folders))]
+
+
+def fit(java: Path, maven: Path) -> bool:
+    """Say whether the Groovy of Jenkins' pipelines runs on that Java, and Maven runs at all."""
     pins = work.pins()["java"]
-    version = work.version_of([java, "--version"]) if java else ()
-    fits = work.as_version(pins["minimum"]) <= version[:1] <= work.as_version(pins["maximum"])
-    return ".".join(map(str, version)) if fits and maven and work.attempt([maven, "--version"]).returncode == 0 else ""
+    version = work.version_of([java, "--version"])[:1]
+    return work.as_version(pins["minimum"]) <= version <= work.as_version(pins["maximum"]) and work.attempt([maven, "--version"]).returncode == 0
 
 
 def dockerfile() -> str:

@@ -16,33 +16,30 @@ def program(folder: Path, name: str, says: str, code: int = 0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("java_says", "maven_code", "found"),
+    ("java_says", "maven_code", "fits"),
     [
-        ("openjdk 17.0.15 2025-04-15", 0, "17.0.15"),
-        ("openjdk 11.0.2 2019-01-15", 0, "11.0.2"),
-        ("openjdk 21.0.1 2023-10-17", 0, ""),
-        ("openjdk 8.0.1", 0, ""),
-        ("openjdk 17.0.15 2025-04-15", 1, ""),
-        ("nothing", 0, ""),
+        ("openjdk 17.0.15 2025-04-15", 0, True),
+        ("openjdk 11.0.2 2019-01-15", 0, True),
+        ("openjdk 21.0.1 2023-10-17", 0, False),
+        ("openjdk 8.0.1", 0, False),
+        ("openjdk 17.0.15 2025-04-15", 1, False),
+        ("nothing", 0, False),
     ],
 )
-def test_java_on_path_is_used_where_groovy_runs_on_it(
-    java_says: str, maven_code: int, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program(tmp_path / "bin", "java", java_says)
-    program(tmp_path / "bin", "mvn", "Apache Maven 3.8.7", maven_code)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin")
+def test_java_is_used_where_groovy_runs_on_it(java_says: str, maven_code: int, fits: bool, tmp_path: Path) -> None:
+    program(tmp_path, "java", java_says)
+    program(tmp_path, "mvn", "Apache Maven 3.8.7", maven_code)
 
-    assert java.on_path() == found
+    assert java.fit(tmp_path / "java", tmp_path / "mvn") is fits
 
 
 def test_our_own_container_is_not_taken_for_what_is_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path / "bin", "java", "openjdk 17.0.15 2025-04-15")
-    program(tmp_path / "bin", "mvn", "Apache Maven 3.8.7")
-    monkeypatch.setattr(checkout, "BINARIES", tmp_path / "bin")
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for folder in ("ours", "theirs"):
+        program(tmp_path / folder, "java", "openjdk 17.0.15 2025-04-15")
+    monkeypatch.setattr(checkout, "BINARIES", tmp_path / "ours")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'ours'}:{tmp_path / 'theirs'}")
 
-    assert java.on_path() == ""
+    assert java.located() == [tmp_path / "theirs" / "java"]
 
 
 def test_the_program_passes_its_words_and_its_folder_on(tmp_path: Path) -> None:
