@@ -7,8 +7,9 @@ def prepare(Map earlier = [:]) {
 }
 
 // Run a playbook as a person does. Its options go by a file: what somebody typed into a form is never read by a shell.
+// Releases lie in build/ here, among what is archived.
 def play(String playbook, Map options = [:]) {
-    writeFile file: 'build/options.json', text: groovy.json.JsonOutput.toJson(options)
+    writeFile file: 'build/options.json', text: groovy.json.JsonOutput.toJson(options + [releases_folder: "${pwd()}/build/releases"])
     withEnv(["PLAYBOOK=${playbook}", "MODE=${params.CHECK ? '--check --diff' : ''}"]) {
         sh '''
             export PATH="$PWD/.venv/bin:$PWD/build/tools/bin:$PATH"
@@ -22,7 +23,7 @@ def release(String name) {
     if (!(name ==~ /[a-z0-9][a-z0-9.+~-]*/)) {
         error "Failed to take the release '${name}': that is no name. Give one that the job `release` printed, such as 1.0.1-3f9a2c04."
     }
-    return "build/releases/${name}.yml"
+    return "${pwd()}/build/releases/${name}.yml"
 }
 
 return this

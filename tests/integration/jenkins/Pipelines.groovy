@@ -59,6 +59,7 @@ class Run {
         SIMPLE.each { step, types -> types.each { type -> helper.registerAllowedMethod(step, [type], { wire.ask(step, it) }) } }
         BLOCKS.each { step, type -> helper.registerAllowedMethod(step, [type, Closure], { argument, body -> block(step, argument, body) }) }
         VALUES.each { kind -> helper.registerAllowedMethod(kind, [Map], { it }) }
+        helper.registerAllowedMethod('pwd', [], { wire.ask('pwd', null) })
         helper.registerAllowedMethod('lastSuccessful', [], { 'lastSuccessful' })
         helper.registerAllowedMethod('parallel', [Map], { branches ->
             wire.ask('enter parallel', branches.keySet() as List)

@@ -201,6 +201,9 @@ class _Run:
             raise StepFailed(f"script returned exit code {done.returncode}")
         return done.stdout if given.get("returnStdout") else ""
 
+    def _pwd(self, _nothing: None) -> str:
+        return str(self.agents[-1])
+
     def _error(self, message: str) -> None:
         raise StepFailed(message)
 

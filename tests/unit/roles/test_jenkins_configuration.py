@@ -32,6 +32,7 @@ BRINGS = {
     "mail": "workflow-basic-steps",
     "node": "workflow-durable-task-step",
     "pipelineJob": "job-dsl",
+    "pwd": "workflow-basic-steps",
     "sh": "workflow-durable-task-step",
     "stash": "workflow-basic-steps",
     "unstash": "workflow-basic-steps",
