@@ -11,13 +11,13 @@ try {
         def common = load 'jenkins/common.groovy'
         def file = common.release(params.RELEASE)
         def stacks = production ? params.STACKS.tokenize() : ['dev']
-        common.prepare release: 'build/releases/*.yml', deploy: 'build/releases/*'
+        common.prepare release: 'build/releases/*.yml', deploy: 'build/releases/*.sig'
         if (production) { writeFile file: "${file}.sig", text: signature.replace('\r', '').trim() + '\n' }
         lock('estate') {
             if (stacks) { common.play 'deploy', [release_file: file, only: stacks] }
             if (production) { common.play 'roll_out', [release_file: file, environment_name: 'prod'] }
         }
-        archiveArtifacts artifacts: 'build/releases/*'
+        archiveArtifacts artifacts: 'build/releases/*.sig', allowEmptyArchive: true
     }
 } catch (failure) {
     mail to: env.NOTIFY, subject: "${env.JOB_NAME} #${env.BUILD_NUMBER} failed", body: "${failure}\n${env.BUILD_URL}"

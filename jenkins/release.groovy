@@ -7,7 +7,8 @@ try {
         common.prepare packages: 'build/releases/snapshot.json', images: 'build/images/**', release: 'build/releases/*.yml'
         common.play 'release'
         name = sh(script: "sed -n 's/^name: //p' build/releases/current.yml", returnStdout: true).trim()
-        archiveArtifacts artifacts: 'build/releases/*.yml'
+        // Not current.yml: pointers to releases are no releases, and artifacts would turn links into files.
+        archiveArtifacts artifacts: 'build/releases/*-*.yml'
     }
     currentBuild.description = name
     build job: 'deploy', parameters: [

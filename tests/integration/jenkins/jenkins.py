@@ -217,8 +217,9 @@ class _Run:
         if not found and not given.get("optional"):
             raise StepFailed(f"Unable to find project for artifact copy: {given['projectName']}")
 
-    def _archiveArtifacts(self, given: Mapping[str, str]) -> None:
-        if not _bring(self.agents[-1], self.jenkins.artifacts(self.build.job), given["artifacts"], given.get("excludes", "")):
+    def _archiveArtifacts(self, given: Mapping[str, Any]) -> None:
+        found = _bring(self.agents[-1], self.jenkins.artifacts(self.build.job), given["artifacts"], given.get("excludes", ""))
+        if not found and not given.get("allowEmptyArchive"):
             raise StepFailed(f"No artifacts found that match the file pattern {given['artifacts']}. Configuration error?")
 
     def _stash(self, given: Mapping[str, Any]) -> None:
