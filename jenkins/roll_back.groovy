@@ -7,7 +7,7 @@ try {
         checkout scm
         def common = load 'jenkins/common.groovy'
         def file = common.release(params.RELEASE)
-        common.prepare release: 'build/releases/*.yml', deploy: 'build/releases/*.sig'
+        common.prepare packages: 'build/keys/**', release: 'build/releases/*.yml', deploy: 'build/releases/*.sig'
         lock('estate') {
             common.play 'roll_back', [release_file: file, environment_name: params.ENVIRONMENT]
         }

@@ -25,7 +25,8 @@ class ActionModule(ActionBase):
         for role in arguments["roles"]:
             path = ROLES / role / "meta" / "argument_specs.yml"
             if not path.is_file():
-                return {**result, "failed": True, "msg": f"Failed to read the variables of role {role}: there is no {path}. Name a role of this collection."}
+                why = f"Failed to read the variables of role {role}: there is no {path}. Name a role of this collection."
+                return {**result, "failed": True, "msg": why}
             options[role] = options_of(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"])
         problems = unknown(task_vars or {}, options)
         if problems:

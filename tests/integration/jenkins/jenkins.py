@@ -73,6 +73,15 @@ def _pattern(globs: str) -> re.Pattern[str]:
     return re.compile("|".join(parts))
 
 
+def place(origin: str | Path, target: str | Path) -> None:
+    """Have a file at another path, too. Debs are large, and nobody writes into one: where it can be, a link is enough."""
+    Path(target).unlink(missing_ok=True)
+    if Path(origin).suffix == ".deb" and Path(origin).stat().st_dev == Path(target).parent.stat().st_dev:
+        os.link(origin, target)
+    else:
+        shutil.copy2(origin, target)
+
+
 def _bring(origin: Path, target: Path, included: str, excluded: str = "") -> list[str]:
     """Copy the files of a folder that match, and return their names."""
     wanted, unwanted = _pattern(included), _pattern(excluded) if excluded else None
@@ -82,9 +91,7 @@ def _bring(origin: Path, target: Path, included: str, excluded: str = "") -> lis
             name = (Path(folder) / file).relative_to(origin).as_posix()
             if wanted.fullmatch(name) and not (unwanted and unwanted.fullmatch(name)):
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
-                (target / name).unlink(missing_ok=True)
-                # Debs are large, and nobody writes into one.
-                os.link(origin / name, target / name) if name.endswith(".deb") else shutil.copy2(origin / name, target / name)
+                place(origin / name, target / name)
                 names.append(name)
     return names
 

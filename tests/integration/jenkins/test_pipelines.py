@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.jenkins.jenkins import Build, Jenkins
+from tests.integration.jenkins.jenkins import Build, Jenkins, place
 from tests.scenarios.stacks.estate import Cloud, standing
 from tools import checkout
 
@@ -33,12 +33,22 @@ def notified(build: Build) -> bool:
     return [mail["to"] for mail in mails] == ["ops@example.org"] and build.job in mails[0]["subject"] and build.failure in mails[0]["body"]
 
 
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """What this checkout built and published, on its repository machine."""
+    machine = subprocess.run(["docker", "container", "inspect", f"{checkout.prefix()}-repository"], capture_output=True, check=False)
+    if machine.returncode or not (checkout.BUILD / "releases" / "snapshot.json").is_file():
+        subprocess.run(["make", "published"], cwd=checkout.ROOT, check=True)
+    return checkout.BUILD
+
+
 @pytest.fixture
-def published(jenkins: Jenkins) -> Jenkins:
-    """A Jenkins that has published packages and baked images."""
-    package = {"version": "1.0.0-1~deb12", "architecture": "all", "sha256": "1" * 64}
-    packages = dict.fromkeys(NAMES, package)
-    archived(jenkins, "packages", "releases/snapshot.json", {"snapshot": "20260101T000000Z-0123456789ab", "packages": packages})
+def published(jenkins: Jenkins, repository: Path) -> Jenkins:
+    """A Jenkins that has published those packages, and baked images."""
+    left = jenkins.artifacts("packages") / "build"
+    shutil.copytree(repository / "packages", left / "packages", ignore=shutil.ignore_patterns("work", ".lock"), copy_function=place)
+    shutil.copytree(repository / "keys", left / "keys", ignore=lambda _folder, names: set(names) - {"archive-keyring.asc"})
+    archived(jenkins, "packages", "releases/snapshot.json", json.loads((repository / "releases" / "snapshot.json").read_text()))
     for number, name in enumerate(("twine", "elasticsearch", "bastion"), start=1):
         archived(jenkins, "images", f"images/{name}.json", {"image_id": f"ami-{str(number) * 17}", "bake_key": str(number) * 12, "inputs": {}})
     return jenkins
@@ -72,17 +82,12 @@ def test_a_release_goes_to_development_and_signed_to_production_and_back(publish
     assert (back.of("input")[0].arguments["submitter"], back.inside("roll_back")) == ("ada,bob", ("node twine", "lock estate"))
 
 
-def test_packages_are_built_side_by_side_and_published_one_after_another(jenkins: Jenkins) -> None:
-    """On the repository machine of this checkout, with what was built here already."""
-    running = subprocess.run(["docker", "container", "inspect", f"{checkout.prefix()}-repository"], capture_output=True, check=False)
-    if running.returncode or not (checkout.BUILD / "packages" / "packages.json").is_file():
-        subprocess.run(["make", "published"], cwd=checkout.ROOT, check=True)
-    shutil.copytree(checkout.BUILD / "packages", jenkins.artifacts("packages") / "build" / "packages", ignore=shutil.ignore_patterns("work", ".lock"))
-
+def test_packages_are_built_side_by_side_and_published_one_after_another(published: Jenkins) -> None:
+    jenkins = published
     build = jenkins.run("packages", PACKAGES="twine-machine twine-archive-keyring", CHECK=False)
 
     assert build.failure == "", build.log
-    assert build.plays() == ["build_packages", "build_packages", "repository", "build_packages", "publish_packages"]
+    assert build.plays() == ["repository", "build_packages", "build_packages", "build_packages", "publish_packages"]
     branches = [block for step in build.steps for block in step.inside if block.startswith("branch ")]
     assert set(branches) == {"branch twine-machine", "branch twine-archive-keyring"}
     assert build.inside("build_packages")[1:] == ("branch twine-machine", "node twine")

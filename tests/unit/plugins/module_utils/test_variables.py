@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ansible_collections.twine.platform.plugins.module_utils._variables import options_of, unknown
 
 OPTIONS = {"nginx": {"nginx_port", "nginx_stop_timeout"}, "twine": {"twine_threads"}, "twine_x": {"twine_x_speed"}}
