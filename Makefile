@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages repository publish bake plan deploy release promote patch patch-report jenkins jenkins-plugins bench clean
+.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages repository publish bake plan deploy release jenkins jenkins-plugins bench clean
 
 PYTHON := .venv/bin/python
 IMAGES ?= twine elasticsearch bastion
@@ -88,6 +88,7 @@ bake: setup ## bake the images whose inputs moved (IMAGES="twine bastion" for so
 release: setup ## name what was built, published and baked as one release
 	@$(call playbook,release)
 
+.PHONY: promote patch patch-report
 promote: setup ## approve the release that dev runs for prod: prove it, show its snapshot, sign it
 	@$(cloud) && $(call playbook,promote)
 

@@ -57,13 +57,13 @@ class Signatures:
             why = f"it is not what was signed, or {signature.name} is no signature of a release ({_last(said or whole)})"
             raise ReleaseError(_refused(path, account, why, "Take the file that playbooks/release.yml wrote, and sign it with playbooks/promote.yml"))
         _code, found, _said = self._call(["-Y", "find-principals", "-s", str(signature), "-f", str(signers)], b"")
-        for name in found.split():
+        why = f"it was signed by a key that {signers} does not allow ({_last(whole)})"
+        for name in dict.fromkeys(found.split()):
             code, out, said = self._call(["-Y", "verify", "-f", str(signers), "-I", name, *common], content)
             if code == 0:
                 return name
-            raise ReleaseError(_refused(path, account, f"the key of {name} may not sign it ({_last(said or out)})", f"Correct {signers}"))
-        why = f"it was signed by a key that {signers} does not allow ({_last(whole)})"
-        raise ReleaseError(_refused(path, account, why, "Have it signed by somebody who may: playbooks/promote.yml"))
+            why = f"the key of {name} may not sign it ({_last(said or out)})"
+        raise ReleaseError(_refused(path, account, why, f"Have it signed by somebody who may (playbooks/promote.yml), or correct {signers}"))
 
     def sign(self, path: Path, key: Path) -> None:
         """Write the signature of ``path`` beside it. ``key`` is a private key, or a public one whose private half an agent holds."""

@@ -68,6 +68,11 @@ def test_a_release_goes_to_development_and_signed_to_production_and_back(publish
     assert (development.failure, development.plays(), development.of("input")) == ("", ["deploy"], []), development.log
     assert set(standing(cloud)) == {"dev/twine-access", "dev/twine-application"}
 
+    forged = sign(file).replace("A", "B")
+    refused = jenkins.run("deploy", answer=forged, ENVIRONMENT="prod", RELEASE=name, STACKS="prod", CHECK=False)
+    assert "Failed to accept release file" in refused.log and notified(refused)
+    assert set(standing(cloud)) == {"dev/twine-access", "dev/twine-application"}
+
     signature = sign(file)
     # A browser ends lines in its own way.
     pasted = signature.replace("\n", "\r\n")

@@ -89,6 +89,14 @@ def test_a_key_that_may_no_longer_or_not_for_this_is_refused(signatures: Signatu
     assert "the key of ada may not sign it" in told or "does not allow" in told
 
 
+def test_a_key_whose_line_was_renewed_still_counts(signatures: Signatures, keys: Keys, release: Path, tmp_path: Path) -> None:
+    signatures.sign(release, keys("ada"))
+    signers = allow(keys("ada"), tmp_path / "renewed", 'valid-before="20200101"')
+    signers.write_text(signers.read_text() + f"ada-again {keys('ada').with_suffix('.pub').read_text()}")
+
+    assert signatures.signer(release, CONTENT, signers, "prod") == "ada-again"
+
+
 def test_without_a_file_of_signers_nothing_is_accepted(signatures: Signatures, keys: Keys, release: Path, tmp_path: Path) -> None:
     signatures.sign(release, keys("ada"))
 
