@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages repository publish bake plan deploy release jenkins jenkins-plugins bench clean
+.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages repository publish bake plan deploy release bench clean
 
 PYTHON := .venv/bin/python
 IMAGES ?= twine elasticsearch bastion
@@ -55,6 +55,8 @@ molecule: published ## converge and verify every role in Docker
 integration: setup ## run the local cloud and aptly for real, beside whatever else runs
 	@$(PYTHON) -m pytest tests/integration -q
 
+# Beside a folder of that name.
+.PHONY: jenkins jenkins-plugins
 jenkins: setup ## build and run the real Jenkins, and see that it is whole; says "skipped" where no image registry is at hand
 	@$(PYTHON) -m tools.jenkins
 
