@@ -55,6 +55,14 @@ molecule: published ## converge and verify every role in Docker
 integration: setup ## run the local cloud and aptly for real, beside whatever else runs
 	@$(PYTHON) -m pytest tests/integration -q
 
+# Beside a folder of that name.
+.PHONY: jenkins jenkins-plugins
+jenkins: setup ## build and run the real Jenkins, and see that it is whole; says "skipped" where no image registry is at hand
+	@$(PYTHON) -m tools.jenkins
+
+jenkins-plugins: setup ## pin the plugins of Jenkins anew (needs an image registry and Jenkins' update centre)
+	@$(PYTHON) -m tools.jenkins plugins
+
 ifneq ($(wildcard tests/scenarios),)
 scenarios: setup ## make things go wrong on the local estate, and see that users do not notice
 	@$(PYTHON) -m pytest tests/scenarios -q
