@@ -62,8 +62,12 @@ def test_fetched_once_and_kept_by_digest(tmp_path: Path, package: definition.Pac
 def test_wrong_digest_leaves_nothing(tmp_path: Path, package: definition.Package) -> None:
     sources = Sources(tmp_path, tmp_path / "sources", Registry(b"another server"))
     actual = hashlib.sha256(b"another server").hexdigest()
-    with pytest.raises(PackageError, match=f"for greeting: its SHA-256 is {actual}, the definition says {SHA}"):
+    with pytest.raises(PackageError) as refused:
         sources.files(package)
+    assert str(refused.value) == (
+        f"Failed to fetch org.example:server:1.0:zip for greeting: server-1.0.zip with SHA-256 {actual} came, "
+        f"and {package.folder}/package.yml says {SHA} in source.sha256. Find out why it differs before you change the definition."
+    )
     assert list((tmp_path / "sources").iterdir()) == []
 
 
