@@ -296,7 +296,8 @@ def test_failed_smoke_test_leaves_nothing_half_done(shop: Shop) -> None:
     before = (shop.output / "packages.json").read_text()
     shop.change("text", "hallo\n")
     shop.docker.refused = "greeting"
-    with pytest.raises(PackageError, match=r"(?s)Failed to accept greeting: its smoke test says:.*greet: not found. Mend the package, or smoke_test in"):
+    said = r"(?s)Failed to accept greeting: its smoke test says:.*greet: not found. Mend the package, or smoke_test in .*package.yml"
+    with pytest.raises(PackageError, match=said):
         shop.run()
     assert (shop.output / "packages.json").read_text() == before
     assert shop.debs() == ["greeting_1.0-1~deb12_all.deb"]

@@ -30,11 +30,12 @@ def jar(**entries: str) -> bytes:
 
 
 POM = {"META-INF/maven/org.example/server/pom.properties": "#made\ngroupId=org.example\nartifactId=server\nversion=1.2\n"}
+METADATA = b"Metadata-Version: 2.1\nName: elastic_transport\nVersion: 8.19.0\n\nText"
 FILES = {
     "usr/share/greeting/server-core-1.2.jar": jar(**POM),
     "usr/share/greeting/plain-3.0.1.jar": jar(),
     "usr/share/greeting/nameless.jar": jar(),
-    "usr/lib/python3/dist-packages/elastic_transport-8.19.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: elastic_transport\nVersion: 8.19.0\n\nText",
+    "usr/lib/python3/dist-packages/elastic_transport-8.19.0.dist-info/METADATA": METADATA,
 }
 
 
