@@ -36,7 +36,8 @@ options:
     type: str
     default: packages
   output:
-    description: The folder for both builds, from the checkout's root. It is emptied first.
+    description:
+      - The folder for both builds, from the checkout's root. It is emptied first, and removed when all debs are the same bytes.
     type: str
     default: build/reproduction
   distribution:
@@ -68,7 +69,7 @@ EXAMPLES = r"""
 RETURN = r"""
 proofs:
   description: Each package with the digests of both debs and the surroundings that both builds read.
-  returned: always, unless nothing was built
+  returned: when packages were built
   type: list
   elements: dict
   sample:
@@ -83,12 +84,13 @@ proofs:
       differences: []
 summary:
   description: The same for people.
-  returned: success
+  returned: when packages were built, and in check mode
   type: list
   elements: str
   sample: ["twine 2026.1.0-1~deb12: the same bytes"]
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -118,22 +120,19 @@ def prove(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     folder, output = checkout / params["folder"], checkout / params["output"]
     packages = load_packages(folder, params["packages"], params["distribution"], {})
     if check:
-        return {"changed": True, "summary": [f"{package.name} would be built twice" for package in packages]}
+        return {"changed": True, "failed": False, "summary": [f"{package.name} would be built twice" for package in packages]}
     labels = tuple(f"{name}={value}" for name, value in sorted(params["labels"].items()))
     builder = Builder(run, folder / "builder", BaseImage(run, params["base_image"]), labels)
     sources = Sources(checkout, output, run, params["base_image"])
     proofs = reproduce(builder, sources, output, params["distribution"], packages, lambda _line: None)
-    result = {"changed": True, "proofs": [_described(proof) for proof in proofs], "summary": table(proofs)}
-    return {**result, **_verdict(proofs, output)}
-
-
-def _verdict(proofs: list[Proof], output: Path) -> dict[str, Any]:
+    result = {"changed": True, "failed": False, "proofs": [_described(proof) for proof in proofs], "summary": table(proofs)}
     unlike = [f"{proof.name}: {', '.join(proof.differences)}" for proof in proofs if proof.differences]
     if not unlike:
-        return {}
+        shutil.rmtree(output)
+        return result
     remedy = "Find in its build what writes that, and make it depend on SOURCE_DATE_EPOCH and the sources alone"
     error = PackageError(f"reproduce {len(unlike)} of {len(proofs)} packages", "; ".join(unlike), f"{remedy}; both debs lie in {output}")
-    return {"failed": True, "msg": str(error)}
+    return {**result, "failed": True, "msg": str(error)}
 
 
 def _described(proof: Proof) -> dict[str, Any]:
@@ -150,9 +149,12 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        module.exit_json(**prove(module.params, module.check_mode, ModuleRunner(module.run_command)))
+        result = prove(module.params, module.check_mode, ModuleRunner(module.run_command))
     except PackageError as error:
         module.fail_json(msg=str(error))
+    if result["failed"]:
+        module.fail_json(**result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,8 @@ class Workshop:
         if failures or refused:
             what = f"build {len(failures) + len(refused)} of {len(steps)} packages"
             raise PackageError(what, "\n".join([*failures, *refused]), "Then run it again")
-        return sorted(passed, key=lambda outcome: [step.package.name for step in steps].index(outcome.record.name))
+        place = {step.package.name: number for number, step in enumerate(steps)}
+        return sorted(passed, key=lambda outcome: place[outcome.record.name])
 
     def _step(self, package: Package, version: str | None, record: Record | None) -> Step:
         full = package.deb_version(self.distribution, version)

@@ -89,6 +89,7 @@ def table(proofs: Sequence[Proof]) -> list[str]:
     for proof in proofs:
         lines.append(f"{proof.name} {proof.version}: {'DIFFERENT' if proof.differences else 'the same bytes'}")
         for digest, seen in zip(proof.digests, proof.surroundings, strict=True):
-            lines.append(f"  {digest}  {' '.join(f'{name}={value}' for name, value in seen.items())}")
+            lines.append(f"  {digest}")
+            lines.append(f"    {' '.join(f'{name}={value}' for name, value in seen.items())}")
         lines += [f"  {difference}" for difference in proof.differences]
     return lines

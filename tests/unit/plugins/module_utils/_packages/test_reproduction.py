@@ -77,8 +77,10 @@ def test_the_same_bytes(tmp_path: Path, packages: Path) -> None:
     assert proof.digests[0] == proof.digests[1]
     assert table([proof])[0] == "greeting 1.0-1~deb12: the same bytes"
     assert table([proof])[1:] == [
-        f"  {proof.digests[0]}  path=/build/package host=one",
-        f"  {proof.digests[1]}  path=/tmp/somewhere/else/entirely host=other",
+        f"  {proof.digests[0]}",
+        "    path=/build/package host=one",
+        f"  {proof.digests[1]}",
+        "    path=/tmp/somewhere/else/entirely host=other",
     ]
 
 
