@@ -145,7 +145,7 @@ def build(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     folder, base, shelf = checkout / params["folder"], BaseImage(run, params["base_image"]), Shelf(checkout / params["output"])
     workshop = Workshop(
         builder=Builder(run, folder / "builder", base, labels),
-        sources=Sources(checkout, checkout / params["cache"], run, params["base_image"]),
+        sources=Sources(checkout, checkout / params["cache"], run, params["base_image"], labels),
         shelf=shelf,
         distribution=params["distribution"],
         smoke=SmokeTests(run, folder / "smoke_test", base, shelf, labels),

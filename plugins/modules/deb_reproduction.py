@@ -123,7 +123,7 @@ def prove(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
         return {"changed": True, "failed": False, "summary": [f"{package.name} would be built twice" for package in packages]}
     labels = tuple(f"{name}={value}" for name, value in sorted(params["labels"].items()))
     builder = Builder(run, folder / "builder", BaseImage(run, params["base_image"]), labels)
-    sources = Sources(checkout, output, run, params["base_image"])
+    sources = Sources(checkout, output, run, params["base_image"], labels)
     proofs = reproduce(builder, sources, output, params["distribution"], packages, lambda _line: None)
     result = {"changed": True, "failed": False, "proofs": [_described(proof) for proof in proofs], "summary": table(proofs)}
     unlike = [f"{proof.name}: {', '.join(proof.differences)}" for proof in proofs if proof.differences]

@@ -46,6 +46,8 @@ def differences(first: Path, second: Path) -> list[str]:
         elif one[name] != other[name]:
             inside = _tar_differences(one[name], other[name]) if ".tar" in name else []
             found += inside or [f"{name} is packed in another way"]
+    # Digests of the files follow from them.
+    found = [one for one in found if one != "md5sums differs in content"] or found
     if not found and first.read_bytes() != second.read_bytes():
         found.append("the headers of the archive differ")
     return found

@@ -55,7 +55,7 @@ class Fields:
     def text(self, key: str) -> str:
         value = self._required(key)
         if not isinstance(value, str):
-            hint = " Put it in quotes, so that YAML does not take it for a number" if isinstance(value, float) else ""
+            hint = "Put it in quotes, so that YAML does not take it for a number" if isinstance(value, int | float) else ""
             raise self.wrong(key, f"is {_type(value)}, not text", hint or "Write text")
         if not value.strip():
             raise self.wrong(key, "is empty", "Write its value")

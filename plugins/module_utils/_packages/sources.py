@@ -34,6 +34,7 @@ class Sources:
     cache: Path
     run: Runner
     apt_image: str = ""
+    labels: tuple[str, ...] = ()
 
     def digests(self, package: Package) -> dict[str, str]:
         """File name or coordinates → SHA-256, without fetching anything."""
@@ -83,7 +84,6 @@ class Sources:
                 )
             shutil.rmtree(kept, ignore_errors=True)
             Path(scratch).rename(kept)
-            Path(scratch).mkdir()
         kept.chmod(0o755)
         return _pinned_first(kept, sha256)
 
@@ -140,10 +140,9 @@ class Sources:
             'apt-get --quiet update; apt-get --quiet --download-only --only-source source "$3"; tar --create -- * >&3'
         )
         archive = into.with_name(f"{into.name}.tar")
-        result = self.run(
-            ["docker", "run", "--rm", self.apt_image, "sh", "-euc", script, "sh", _DEBIAN, source.suite, f"{source.package}={source.version}"],
-            sink=archive,
-        )
+        container = ["docker", "run", "--rm", *[f"--label={label}" for label in self.labels], self.apt_image]
+        shell = ["sh", "-euc", script, "sh", _DEBIAN, source.suite, f"{source.package}={source.version}"]
+        result = self.run([*container, *shell], sink=archive)
         if result.code:
             archive.unlink(missing_ok=True)
             raise PackageError(f"fetch {what}", f"apt says:\n{result.tail()}", self._by_hand(source.sha256))

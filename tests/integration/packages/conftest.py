@@ -56,11 +56,11 @@ License: GPL-3.0-or-later
 """
 RULES = """#!/usr/bin/make -f
 %:
-	dh $@
+\tdh $@
 
 override_dh_auto_install:
-	install -D --mode=0755 program debian/{name}/usr/bin/{name}
-	{more}
+\tinstall -D --mode=0755 program debian/{name}/usr/bin/{name}
+\t{more}
 """
 
 

@@ -15,24 +15,24 @@ from tools import checkout as this_checkout
 
 from .conftest import CHANGELOG, Checkout
 
-NETBASE = """---
-name: netbase
-version: "6.4"
-summary: Names of the network's services and protocols
+HOSTNAME = """---
+name: hostname
+version: "3.23+nmu1"
+summary: Says what this machine is called
 licence: GPL-2.0-only
-architecture: all
+architecture: any
 source:
   kind: debian
-  package: netbase
-  version: "6.4"
+  package: hostname
+  version: "3.23+nmu1"
   suite: bookworm
-  sha256: {sha256}
+  sha256: "{sha256}"
 build_depends: []
 depends: []
 smoke_test:
-  - grep --quiet '^http' /etc/services
+  - hostname --version 2>&1 | grep --quiet '^hostname'
 """
-NETBASE_CONTROL = """Source: netbase
+HOSTNAME_CONTROL = """Source: hostname
 Section: admin
 Priority: optional
 Maintainer: A Person <a@example.org>
@@ -40,13 +40,13 @@ Build-Depends: debhelper-compat (= 13)
 Standards-Version: 4.6.2
 Rules-Requires-Root: no
 
-Package: netbase
-Architecture: all
-Depends: ${misc:Depends}
-Description: names of the network's services and protocols
- Debian's files, built from Debian's source.
+Package: hostname
+Architecture: any
+Depends: ${misc:Depends}, ${shlibs:Depends}
+Description: says what this machine is called
+ Debian's program, built from Debian's source.
 """
-NETBASE_DSC = "2c3f1dcb1d1dd7c8d2c0a1d1b2a56f2fa4f6d0a2b4f3b4f5c7c8a9b0d1e2f3a4"
+HOSTNAME_DSC = ""
 
 
 def params(checkout: Checkout, spec: dict[str, dict[str, Any]], **changes: Any) -> dict[str, Any]:
@@ -55,19 +55,19 @@ def params(checkout: Checkout, spec: dict[str, dict[str, Any]], **changes: Any) 
     return {**told, "checkout": str(checkout.root), "labels": {key: value}, **changes}
 
 
-def netbase(checkout: Checkout, sha256: str = NETBASE_DSC) -> None:
+def hostname(checkout: Checkout, sha256: str = HOSTNAME_DSC) -> None:
     """A package of Debian's source, of which only control and changelog are ours."""
-    folder = checkout.root / "packages" / "netbase"
+    folder = checkout.root / "packages" / "hostname"
     (folder / "debian").mkdir(parents=True)
-    (folder / "package.yml").write_text(NETBASE.format(sha256=sha256))
-    (folder / "debian" / "control").write_text(NETBASE_CONTROL)
-    (folder / "debian" / "changelog").write_text(CHANGELOG.format(name="netbase", version="6.4"))
+    (folder / "package.yml").write_text(HOSTNAME.format(sha256=sha256))
+    (folder / "debian" / "control").write_text(HOSTNAME_CONTROL)
+    (folder / "debian" / "changelog").write_text(CHANGELOG.format(name="hostname", version="3.23+nmu1"))
 
 
 def test_good_and_bad_packages(checkout: Checkout, run: ModuleRunner) -> None:
     """What is well goes into the folder with what belongs to it; of what is not, the message names the file, and nothing is left."""
     checkout.add("greeting")
-    netbase(checkout)
+    hostname(checkout)
     (checkout.add("careless") / "debian" / "copyright").unlink()
     checkout.add("broken", "./no-such-program")
     mute = checkout.add("mute")
@@ -82,16 +82,16 @@ def test_good_and_bad_packages(checkout: Checkout, run: ModuleRunner) -> None:
     assert 'Failed to accept mute: its smoke test says:' in said
     assert '+ test "$(mute)" = hello. Mend the package, or smoke_test in' in said
     listed = json.loads((checkout.output / "packages.json").read_text())
-    assert [one["name"] for one in listed] == ["greeting", "netbase"]
+    assert [one["name"] for one in listed] == ["greeting", "hostname"]
     names = {path.name.split("_")[0] + path.suffix for path in checkout.output.glob("*_*")}
-    assert names == {f"{name}{suffix}" for name in ("greeting", "netbase") for suffix in (".deb", ".buildinfo", ".json")}
-    files = dict(deb.files(checkout.output / "netbase_6.4-1~deb12_all.deb"))
-    assert b"http\t\t80/tcp" in files["etc/services"]
+    assert names == {f"{name}{suffix}" for name in ("greeting", "hostname") for suffix in (".deb", ".buildinfo", ".json")}
+    (built,) = checkout.output.glob("hostname_3.23+nmu1-1~deb12_*.deb")
+    assert {"bin/hostname", "usr/share/man/man1/hostname.1.gz"} <= {path for path, _content in deb.files(built)}
 
 
 def test_wrong_digest_of_a_debian_source(checkout: Checkout, run: ModuleRunner) -> None:
-    netbase(checkout, "0" * 64)
-    with pytest.raises(PackageError, match=rf"netbase_6.4.dsc with SHA-256 {NETBASE_DSC}.*package.yml says 0000"):
+    hostname(checkout, "0" * 64)
+    with pytest.raises(PackageError, match=rf"hostname_3.23.nmu1.dsc with SHA-256 {HOSTNAME_DSC}.*package.yml says 0000"):
         deb_build.build(params(checkout, deb_build.ARGUMENTS), False, run)
     assert not list(checkout.output.glob("*.deb"))
     assert not list((checkout.root / "build" / "sources").iterdir())

@@ -61,6 +61,14 @@ def test_headers_differ(tmp_path: Path) -> None:
     assert deb.differences(first, second) == ["the headers of the archive differ"]
 
 
+def test_digests_that_follow_are_not_told(tmp_path: Path) -> None:
+    files = {"md5sums": b"0  usr/bin/greet", "usr/bin/greet": b"hello"}
+    first = made(tmp_path / "a.deb", files=files)
+    second = made(tmp_path / "b.deb", files={"md5sums": b"1", "usr/bin/greet": b"hallo"})
+    assert deb.differences(first, second) == ["usr/bin/greet differs in content"]
+    assert deb.differences(first, made(tmp_path / "c.deb", files={**files, "md5sums": b"1"})) == ["md5sums differs in content"]
+
+
 def test_no_deb(tmp_path: Path) -> None:
     (tmp_path / "a.deb").write_text("hello")
     with pytest.raises(PackageError, match=r"Failed to read .*a.deb: it is no deb. Build it again."):

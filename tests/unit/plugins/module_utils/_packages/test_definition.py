@@ -69,6 +69,7 @@ def without(source: dict[str, Any], key: str) -> dict[str, Any]:
         ({"owner": "me"}, "owner is an unknown field. Known fields here: architecture, build_depends, depends"),
         ({"version": None}, "version is missing. Add it as packages/README.md shows it."),
         ({"version": 1.0}, "version is a number, not text. Put it in quotes"),
+        ({"version": 10}, "version is a number, not text. Put it in quotes"),
         ({"version": "1.0-1"}, "version is '1.0-1'. Write digits first"),
         ({"revision": "1"}, "revision is '1', not a whole number from 1."),
         ({"revision": True}, "revision is True, not a whole number from 1."),
