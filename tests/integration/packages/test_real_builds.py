@@ -38,7 +38,7 @@ Priority: optional
 Maintainer: A Person <a@example.org>
 Build-Depends: debhelper-compat (= 13)
 Standards-Version: 4.6.2
-Rules-Requires-Root: no
+Rules-Requires-Root: binary-targets
 
 Package: hostname
 Architecture: any
@@ -46,7 +46,7 @@ Depends: ${misc:Depends}, ${shlibs:Depends}
 Description: says what this machine is called
  Debian's program, built from Debian's source.
 """
-HOSTNAME_DSC = ""
+HOSTNAME_DSC = "56f2189eaeee638e86d29a05356e7001632e33b2132a41a4634a9ff839264ea6"
 
 
 def params(checkout: Checkout, spec: dict[str, dict[str, Any]], **changes: Any) -> dict[str, Any]:
