@@ -196,12 +196,12 @@ def _side_by_side(items: Sequence[Item], work: Callable[[Item], Done]) -> tuple[
 
 
 def _one_deb(package: Package, built: Sequence[Path]) -> Path:
-    found = [path for path in built if path.suffix == ".deb" and path.name.startswith(f"{package.name}_")]
-    if len(found) != 1:
+    found = [path for path in built if path.suffix == ".deb"]
+    if len(found) != 1 or not found[0].name.startswith(f"{package.name}_"):
         raise PackageError(
             f"build {package.name}",
-            f"{len(found)} files named {package.name}_*.deb came out",
-            "Let debian/control describe that one binary package",
+            f"{', '.join(path.name for path in found) or 'no deb'} came out instead of one {package.name}_*.deb",
+            f"Let {package.folder / 'debian' / 'control'} describe that one binary package",
         )
     return found[0]
 

@@ -32,6 +32,7 @@ class Docker:
         self.built: list[str] = []
         self.tried: list[list[str]] = []
         self.refused = ""
+        self.others: list[str] = []
         self.together: threading.Barrier | None = None
 
     def __call__(
@@ -73,6 +74,8 @@ class Docker:
         with tarfile.open(sink, "w") as tar:
             tar.add(deb, deb.name)
             tar.add(deb, deb.name.replace("all.deb", "amd64.buildinfo"))
+            for other in self.others:
+                tar.add(deb, other)
         deb.unlink()
         return runner.Result(0, "", "")
 
@@ -258,6 +261,14 @@ def test_independent_packages_are_built_side_by_side(shop: Shop) -> None:
     second(shop)
     shop.docker.together = threading.Barrier(2)
     assert told(shop.run()) == [("built", "never built here")] * 2
+
+
+def test_one_deb_a_package(shop: Shop) -> None:
+    shop.docker.others = ["greeting-more_1.0_all.deb"]
+    said = r"greeting-more_1.0_all.deb, greeting_1.0-1~deb12_all.deb came out instead of one greeting_\*.deb. Let .*control describe"
+    with pytest.raises(PackageError, match=said):
+        shop.run()
+    assert shop.debs() == []
 
 
 def test_lintian_refuses(shop: Shop) -> None:
