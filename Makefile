@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages repository publish bake plan deploy release bench clean
+.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages packages-repro repository publish bake plan deploy release bench clean
 
 PYTHON := .venv/bin/python
 IMAGES ?= twine elasticsearch bastion
@@ -74,6 +74,9 @@ collection: setup ## build the collection's archive into build/dist
 ##@ The way, step by step, on the local estate
 packages: setup ## build the Debian packages into build/packages
 	@$(call playbook,build_packages)
+
+packages-repro: repository ## build every package twice in different surroundings, and compare the debs byte for byte
+	@$(call playbook,prove_packages)
 
 repository: setup ## converge the package repository's machine
 	@$(call playbook,repository)
