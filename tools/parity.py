@@ -55,7 +55,8 @@ def _second(baked: Future[str]) -> None:
     """Have the second machine: the one that is kept, if neither its inputs nor its base image moved, else a new one."""
     base = base_image.second()
     known = _record(f"{ROLE}.second")
-    is_there = known and known["base"] == base_image.identity(base) and known["id"] == base_image.identity(known["id"])
+    inputs = {"base image": base_image.identity(base)}
+    is_there = known and known["inputs"] == inputs and known["docker_id"] == base_image.identity(known["docker_id"])
     if is_there and known["bake_key"] == _record(ROLE).get("bake_key") == baked.result():
         print(f"The second machine of bake key {known['bake_key']} is there: nothing of it moved.", flush=True)
         return
@@ -63,8 +64,8 @@ def _second(baked: Future[str]) -> None:
     _make(base)
     image = f"{checkout.prefix()}/second-{ROLE}:{baked.result()}"
     work.run("keep the second machine", ["docker", "commit", CONTAINER, image], log="second", remedy="Check the disk's space.")
-    record = {"role": ROLE, "kind": "second", "id": base_image.identity(image), "bake_key": baked.result(), "base": base_image.identity(base)}
-    work.replace_text(RECORDS / f"{ROLE}.second.json", json.dumps({**record, "docker_image": image}, indent=1) + "\n")
+    record = {"role": ROLE, "kind": "second", "bake_key": baked.result(), "docker_id": base_image.identity(image), "inputs": inputs}
+    work.replace_text(RECORDS / f"{ROLE}.second.json", json.dumps(record, indent=1) + "\n")
 
 
 def _make(base: str) -> None:

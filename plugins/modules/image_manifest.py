@@ -18,47 +18,18 @@ description:
 author:
   - The twine.platform authors (@twine)
 options:
-  images:
-    description: The images, side by side.
+  records:
+    description:
+      - The records of the images, as a bake writes them (V(build/images/twine.json)). The manifest of V(twine.json) is V(twine.manifest.json)
+        beside it.
+      - A record is JSON with C(role), C(kind) (such as V(docker), V(ami) or V(box); V(docker) if it is not said), C(bake_key), the id of the base
+        image as C(inputs["base image"]), and the id of the converge as C(docker_id) or C(id). An image that was made of another one's file system
+        has that one's id.
+      - Its file system is that of the image C(docker_id) in Docker, or lies at C(path), which is a tar or a folder.
+      - C(ports), if it has them, are what V(ss -H -l -n -t -u -p) printed on a machine of that image.
     type: list
-    elements: dict
+    elements: path
     required: true
-    suboptions:
-      dest:
-        description: The file of the manifest. Its folder must exist.
-        type: path
-        required: true
-      role:
-        description: What a machine of the image is.
-        type: str
-        required: true
-      kind:
-        description: What the image is for, such as V(docker), V(ami) or V(box).
-        type: str
-        required: true
-      id:
-        description: The id of the converge that made it. An image that was made of another one's file system has that one's id.
-        type: str
-        required: true
-      bake_key:
-        description: The digest of its inputs.
-        type: str
-        required: true
-      base:
-        description: The id of what its converge began with.
-        type: str
-        required: true
-      docker_image:
-        description: The image's name or id in Docker. Give either this or O(images[].path).
-        type: str
-      path:
-        description: A tar of its file system, or the folder where it is mounted.
-        type: path
-      ports:
-        description:
-          - What V(ss -H -l -n -t -u -p) printed on a machine of this image that had booted.
-          - For an image in Docker, O(boot) asks itself.
-        type: str
   boot:
     description: Whether to start a machine of each image in Docker and to write down the ports that it listens on.
     type: bool
@@ -81,16 +52,9 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Write down what is in the image
+- name: Write down what is in two images
   twine.platform.image_manifest:
-    images:
-      - dest: build/images/twine.manifest.json
-        role: twine
-        kind: docker
-        id: "{{ record.docker_id }}"
-        bake_key: "{{ record.bake_key }}"
-        base: "{{ record.inputs['base image'] }}"
-        docker_image: "{{ record.docker_image }}"
+    records: [build/images/twine.json, build/images/bastion.json]
 """
 
 RETURN = r"""
@@ -103,60 +67,36 @@ written:
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.twine.platform.plugins.module_utils._images.containers import ports_of, root_of
-from ansible_collections.twine.platform.plugins.module_utils._images.manifest import (
-    Build,
-    ManifestError,
-    collector,
-    listening,
-    load,
-    manifest_of,
-    text_of,
-)
+from ansible_collections.twine.platform.plugins.module_utils._images.manifest import ManifestError, collector, load, manifest_of, text_of
+from ansible_collections.twine.platform.plugins.module_utils._images.record import Record, read_record
 from ansible_collections.twine.platform.plugins.module_utils._images.root import RootError, read
 
-IMAGE: dict[str, dict[str, Any]] = {
-    "dest": {"type": "path", "required": True},
-    "role": {"type": "str", "required": True},
-    "kind": {"type": "str", "required": True},
-    "id": {"type": "str", "required": True},
-    "bake_key": {"type": "str", "required": True},
-    "base": {"type": "str", "required": True},
-    "docker_image": {"type": "str"},
-    "path": {"type": "path"},
-    "ports": {"type": "str"},
-}
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "images": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": IMAGE,
-        "required_one_of": [("docker_image", "path")],
-        "mutually_exclusive": [("docker_image", "path")],
-    },
+    "records": {"type": "list", "elements": "path", "required": True},
     "boot": {"type": "bool", "default": False},
     "digests": {"type": "dict", "default": {}},
     "labels": {"type": "dict", "default": {}},
 }
 
 
-def is_known(image: dict[str, Any], boot: bool) -> bool:
+def is_known(record: Record, boot: bool) -> bool:
     """Whether the manifest of this very image is there, made by this code, with ports if they are wanted."""
-    dest = Path(image["dest"])
-    if not dest.exists():
+    if not record.manifest.exists():
         return False
-    manifest = load(dest)
-    wanted = {name: image[name] for name in ("role", "kind", "id", "bake_key", "base")} | {"collector": collector()}
-    return bool(manifest["build"] == wanted) and (manifest["ports"] is not None or not (boot or image["ports"]))
+    manifest = load(record.manifest)
+    if manifest["build"] != {**asdict(record.build), "collector": collector()}:
+        return False
+    return record.ports == manifest["ports"] if record.ports is not None else manifest["ports"] is not None or not boot
 
 
-def write(module: AnsibleModule, image: dict[str, Any]) -> None:
+def write(module: AnsibleModule, record: Record) -> None:
     """Reads the image and writes its manifest."""
     params = module.params
 
@@ -164,28 +104,25 @@ def write(module: AnsibleModule, image: dict[str, Any]) -> None:
         code, out, err = module.run_command(command, errors="replace", expand_user_and_vars=False)
         return code, out, err
 
-    build = Build(**{name: image[name] for name in ("role", "kind", "id", "bake_key", "base")})
-    ports = listening(image["ports"]) if image["ports"] else None
-    if image["docker_image"]:
-        root = root_of(run, image["docker_image"], params["labels"])
-        ports = ports_of(run, image["docker_image"], params["labels"]) if params["boot"] and ports is None else ports
-    else:
-        root = read(Path(image["path"]))
-    dest = Path(image["dest"])
-    staged = dest.with_suffix(".new")
-    staged.write_text(text_of(manifest_of(root, build, params["digests"], ports)))
-    module.atomic_move(str(staged), str(dest))
+    root = read(Path(record.path)) if record.path else root_of(run, record.docker_id, params["labels"])
+    ports = record.ports
+    if ports is None and params["boot"] and record.docker_id:
+        ports = ports_of(run, record.docker_id, params["labels"])
+    staged = record.manifest.with_suffix(".new")
+    staged.write_text(text_of(manifest_of(root, record.build, params["digests"], ports)))
+    module.atomic_move(str(staged), str(record.manifest))
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        wanted = [image for image in module.params["images"] if not is_known(image, module.params["boot"])]
+        records = [read_record(Path(path)) for path in module.params["records"]]
+        wanted = [record for record in records if not is_known(record, module.params["boot"])]
         if wanted and not module.check_mode:
             with ThreadPoolExecutor(max_workers=2) as workers:
-                list(workers.map(lambda image: write(module, image), wanted))
-        module.exit_json(changed=bool(wanted), written=[image["dest"] for image in wanted])
+                list(workers.map(lambda record: write(module, record), wanted))
+        module.exit_json(changed=bool(wanted), written=[str(record.manifest) for record in wanted])
     except (ManifestError, RootError, OSError) as error:
         module.fail_json(msg=str(error))
 
