@@ -43,6 +43,8 @@ LEFTOVERS = {
     "var/log/journal/4ac1/system.journal": "LPKSHHRH",
     "var/log/wtmp": "login",
     "var/lib/systemd/coredump/core.nginx.zst": "core",
+    "var/lib/systemd/timers/stamp-fstrim.timer": "",
+    "var/lib/systemd/linger/admin": "",
     "var/mail/root": "From cron",
     "var/lib/apt/lists/deb.debian.org_InRelease": "",
     "var/cache/apt/archives/nginx_1_amd64.deb": "",
