@@ -197,16 +197,15 @@ def _origins(root: Root) -> dict[str, str]:
                 # Packages name /lib and /bin, which are links into /usr.
                 real = folders.setdefault(folder, root.real(folder).rstrip("/"))
                 found[f"{real}/{base}"] = f"package {package}"
-    written: dict[str, str] = _loaded(root.text(PROVENANCE))
-    return found | {path: f"role {role}" for path, role in written.items()}
+    return found | {path: f"role {role}" for path, role in _roles(root.text(PROVENANCE)).items()}
 
 
-def _loaded(text: str) -> dict[str, str]:
+def _roles(text: str) -> dict[str, str]:
+    """Path → role, of the record that ``whence`` answers from; it is only a hint, so a machine may lack it."""
     try:
-        found = json.loads(text or "{}")
-    except ValueError:
+        return {str(path): str(written["role"]) for path, written in json.loads(text)["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return {str(path): str(role) for path, role in found.items()} if isinstance(found, dict) else {}
 
 
 def _rows(root: Root, path: str, width: int) -> list[list[str]]:

@@ -42,7 +42,7 @@ FILES = {
     "usr/lib/libssl.so.3": "ssl\n",
     "var/lib/dpkg/status": STATUS,
     "var/lib/dpkg/info/libssl3:amd64.list": "/.\n/lib\n/lib/libssl.so.3\n",
-    "usr/lib/twine-machine/provenance.json": '{"/etc/nginx/nginx.conf": "nginx"}',
+    "usr/lib/twine-machine/provenance.json": '{"files": {"/etc/nginx/nginx.conf": {"role": "nginx", "task": "Configure"}}}',
 }
 LINKS = {
     "lib": "usr/lib",

@@ -54,8 +54,9 @@ def test_a_file_is_known_by_its_package_or_role(folder: Path, path: str, origin:
     assert machine.manifest(folder)["files"][path].get("origin") == origin
 
 
-def test_a_machine_without_a_record_of_roles_has_a_manifest_too(folder: Path) -> None:
-    (folder / "usr/lib/twine-machine/provenance.json").write_text("no JSON")
+@pytest.mark.parametrize("text", ["", "no JSON", "{}", '{"files": ["/etc"]}'])
+def test_a_machine_without_a_record_of_roles_has_a_manifest_too(folder: Path, text: str) -> None:
+    (folder / "usr/lib/twine-machine/provenance.json").write_text(text)
     assert "origin" not in machine.manifest(folder)["files"]["/etc/nginx/nginx.conf"]
 
 
