@@ -91,13 +91,32 @@ def run() -> int:
     RECORDS.mkdir(parents=True, exist_ok=True)
     with (RECORDS / "second.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            with ThreadPoolExecutor(max_workers=2) as workers:
+        with ThreadPoolExecutor(max_workers=2) as workers:
+            try:
                 baked = workers.submit(_bake)
                 workers.submit(_second, baked).result()
-        finally:
-            remove.main(["--only", "twine.role=second", "--quiet"])
-    return _play("prove_parity", image=ROLE)
+            finally:
+                # Whatever still converges it ends by that.
+                remove.main(["--only", "twine.role=second", "--quiet"])
+    return _play("prove_parity", image=ROLE, others=others())
+
+
+def others() -> list[str]:
+    """Return the kinds of what else was made of the image's very inputs (second, box, ami …); says what can prove nothing."""
+    image = _record(ROLE)
+    kinds = []
+    for path in sorted(RECORDS.glob(f"{ROLE}.*.json")):
+        kind = path.name.removeprefix(f"{ROLE}.").removesuffix(".json")
+        record = {} if kind.endswith("manifest") else _record(f"{ROLE}.{kind}")
+        if not record:
+            continue
+        if record.get("bake_key") != image["bake_key"]:
+            print(f"Left out: {kind} is of bake key {record.get('bake_key')}, the image of {image['bake_key']}.", flush=True)
+        elif record.get("id", record.get("docker_id")) == image["docker_id"]:
+            print(f"Left out: {kind} was made of the image's own file system, and a thing is always equal to itself.", flush=True)
+        else:
+            kinds.append(kind)
+    return kinds
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
