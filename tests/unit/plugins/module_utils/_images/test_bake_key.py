@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of, moved
 from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect
 
-PACKAGES = {"twine": {"version": "1.0.0-1~deb12", "sha256": "a" * 64}}
+PACKAGES = {"twine": f"1.0.0-1~deb12 {'a' * 64}"}
 FILES = {
     "roles/common/tasks/main.yml": "- name: One\n  ansible.builtin.debug:\n    msg: one\n",
     "roles/common/templates/etc/one.j2": "one\n",
@@ -37,7 +37,7 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-def key(folder: Path, packages: dict[str, dict[str, str]] | None = None) -> str:
+def key(folder: Path, packages: dict[str, str] | None = None) -> str:
     return key_of(collect(folder, folder / "inventories/local", "twine", ["common", "nginx"], packages or PACKAGES))
 
 
@@ -76,11 +76,12 @@ def test_each_input_alone_moves_the_key(tmp_path: Path, change: Callable[[Path],
 @pytest.mark.parametrize(
     "packages",
     [
-        {"twine": {"version": "1.0.1-1~deb12", "sha256": "a" * 64}},
-        {"twine": {"version": "1.0.0-1~deb12", "sha256": "b" * 64}},
+        {"twine": f"1.0.1-1~deb12 {'a' * 64}"},
+        {"twine": f"1.0.0-1~deb12 {'b' * 64}"},
+        {**PACKAGES, "libc6": f"2.36-9+deb12u10 {'c' * 64}"},
     ],
 )
-def test_a_packages_version_and_content_move_the_key(tmp_path: Path, packages: dict[str, dict[str, str]]) -> None:
+def test_a_packages_version_and_content_move_the_key(tmp_path: Path, packages: dict[str, str]) -> None:
     folder = checkout(tmp_path)
     assert key(folder) != key(folder, packages)
 

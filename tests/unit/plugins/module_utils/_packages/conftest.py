@@ -13,7 +13,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.twine.platform.plugins.module_utils._packages import runner
-from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Deb
+from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
+from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.tree import sha256_of
 
 ROOT = Path(__file__).resolve().parents[5]
