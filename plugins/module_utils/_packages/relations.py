@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .errors import PackageError
 from .versions import sort_key
 
-_RELATION = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.-]+)(?::[a-z0-9-]+)?(?:\s*\((?P<operator><<|<=|=|>=|>>)\s*(?P<version>[^\s)]+)\s*\))?")
+_RELATION = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.-]*)(?::[a-z0-9-]+)?(?:\s*\((?P<operator><<|<=|=|>=|>>)\s*(?P<version>[^\s)]+)\s*\))?")
 
 
 @dataclass(frozen=True)
