@@ -10,7 +10,8 @@ short_description: Bake machine images with Packer, unless the images of the sam
 version_added: 0.1.0
 description:
   - Computes a key over everything an image is made of (packages of the snapshot with all that they depend on and the digests of each,
-    roles, playbooks, Packer files, variables, base image, tools). An image with that key is found by its labels and nothing is started; else Packer bakes it.
+    roles, playbooks, Packer files, variables, base image, tools). An image with that key is found by its labels and nothing is
+    started; else Packer bakes it.
   - Says which input moved, from what to what. Comments, times, the checkout's folder and order do not move the key.
   - Images are baked side by side. Two bakes of one image wait for each other; the second finds what the first one made.
   - Runs on the machine that has the checkout, Packer and Docker's client, commonly the control node.

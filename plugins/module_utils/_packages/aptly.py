@@ -119,6 +119,10 @@ class Aptly:
         """Remove a snapshot; others that were made from it keep what they hold."""
         self._write(f"drop the snapshot {name}", "snapshot", "drop", "-force", name)
 
+    def clean(self) -> None:
+        """Remove files of packages that nothing holds any more."""
+        self._write("remove unused files", "db", "cleanup")
+
     def mirrors(self) -> list[str]:
         return [str(entry["Name"]) for entry in self._json("mirror", "list", "-json")]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,9 +38,9 @@ class Publisher:
         return ""
 
     def is_done(self, wanted: Publication) -> bool:
-        """Whether the place shows the snapshot and the publish that brought it there came to its end."""
+        """Whether the place shows the snapshot, signed with this key, and the publish that brought it there came to its end."""
         marker = self._marker(wanted)
-        return self.current(wanted) == wanted.snapshot and marker.is_file() and marker.read_text(encoding="utf-8").strip() == wanted.snapshot
+        return self.current(wanted) == wanted.snapshot and marker.is_file() and marker.read_text(encoding="utf-8") == self._done(wanted)
 
     def ensure(self, wanted: Publication, seconds: float) -> bool:
         """Have the place show the snapshot; returns whether anything was written."""
@@ -49,16 +49,27 @@ class Publisher:
                 return False
             if wanted.snapshot not in self.aptly.snapshots():
                 raise PackageError(f"publish {wanted.snapshot}", "there is no such snapshot", "Make it first, or name one of `aptly snapshot list`")
-            marker = self._marker(wanted)
-            marker.parent.mkdir(exist_ok=True)
-            # aptly notes a switch before its files are all in place: until the marker is back, the next run repairs.
-            marker.unlink(missing_ok=True)
             if self.current(wanted):
-                self.aptly.switch(wanted, self._options())
+                # A client may have read the index before: the files that it names stay until they are pruned.
+                self._write(wanted, lambda: self.aptly.switch(wanted, ["-skip-cleanup", *self._options()]))
             else:
-                self.aptly.publish(wanted, [*self._options(), *self._first_options()])
-            marker.write_text(f"{wanted.snapshot}\n", encoding="utf-8")
+                self._write(wanted, lambda: self.aptly.publish(wanted, [*self._options(), *self._first_options()]))
             return True
+
+    def clean(self, shown: Publication) -> None:
+        """Remove published files that what is shown does not name. The turn is the caller's."""
+        self._write(shown, lambda: self.aptly.switch(shown, self._options()))
+
+    def _write(self, wanted: Publication, write: Callable[[], None]) -> None:
+        """aptly notes a switch before its files are all in place: until the marker is back, the next run repairs."""
+        marker = self._marker(wanted)
+        marker.parent.mkdir(exist_ok=True)
+        marker.unlink(missing_ok=True)
+        write()
+        marker.write_text(self._done(wanted), encoding="utf-8")
+
+    def _done(self, wanted: Publication) -> str:
+        return f"{wanted.snapshot} {self.settings.signing_key}\n"
 
     def _options(self) -> Sequence[str]:
         options = ["-batch", f"-gpg-key={self.settings.signing_key}", "-skip-contents", "-skip-bz2"]

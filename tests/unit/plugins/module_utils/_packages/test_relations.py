@@ -25,7 +25,7 @@ def test_fields_are_read(text: str, found: list[list[str]]) -> None:
 
 @pytest.mark.parametrize("text", ["one (1.0)", "one (>= 1.0", "one two", "one | ", "${misc:Depends}"])
 def test_what_is_no_dependency_is_named(text: str) -> None:
-    with pytest.raises(PackageError, match="Failed to read a dependency: '.*' is none"):
+    with pytest.raises(PackageError, match=r"Failed to read a dependency: '.*' is none"):
         clauses(text)
 
 
