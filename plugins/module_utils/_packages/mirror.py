@@ -123,7 +123,7 @@ class Mirror:
             architectures = f"-architectures={','.join(self.architectures)}"
             # Security suites call their components "updates/main" and serve them as "main", which apt asks for as well.
             place = ["-force-components", mirror, suite.url, suite.suite, *suite.components]
-            self.aptly.mirror(what, ["create", architectures, f"-keyring={self.keyring}", "-max-tries=3", *options, *place])
+            self.aptly.mirror(what, ["create", architectures, f"-keyring={self.keyring}", *options, *place])
         # aptly notes who updates; whoever did so before us is gone, because the turn is ours.
         update = ["update", "-force", f"-keyring={self.keyring}", "-max-tries=3", "-skip-existing-packages", mirror]
         self.aptly.mirror(what, update, _SECONDS)
