@@ -197,15 +197,21 @@ class Aptly:
         if result.code:
             raise self._error(what, result)
 
+    def gpg(self, *args: str) -> Result:
+        """Run gpg with the keys that aptly signs with."""
+        return self._run(["gpg", "--batch", "--yes", *args])
+
     def _call(self, *args: str, seconds: float = 600) -> Result:
+        return self._run([self.binary, f"-config={self.config}", *args], seconds)
+
+    def _run(self, command: Sequence[str], seconds: float = 600) -> Result:
         environment = {
             "HOME": str(self.root),
             "GNUPGHOME": str(self.root / ".gnupg"),
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LC_ALL": "C.UTF-8",
         }
-        command = ["runuser", "-u", self.user, "--", self.binary, f"-config={self.config}", *args]
-        return self.run(command, environment=environment, seconds=seconds)
+        return self.run(["runuser", "-u", self.user, "--", *command], environment=environment, seconds=seconds)
 
     @staticmethod
     def _error(what: str, result: Result) -> PackageError:

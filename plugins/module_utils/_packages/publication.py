@@ -49,12 +49,23 @@ class Publisher:
                 return False
             if wanted.snapshot not in self.aptly.snapshots():
                 raise PackageError(f"publish {wanted.snapshot}", "there is no such snapshot", "Make it first, or name one of `aptly snapshot list`")
+            self._prove_key(wanted)
             if self.current(wanted):
                 # A client may have read the index before: the files that it names stay until they are pruned.
                 self._write(wanted, lambda: self.aptly.switch(wanted, ["-skip-cleanup", *self._options()]))
             else:
                 self._write(wanted, lambda: self.aptly.publish(wanted, [*self._options(), *self._first_options()]))
             return True
+
+    def _prove_key(self, wanted: Publication) -> None:
+        """Raise PackageError unless the key can sign: aptly finds out only when it has written half of the index."""
+        signed = self.aptly.gpg("--local-user", self.settings.signing_key, "--output", "/dev/null", "--detach-sign", "/dev/null")
+        if signed.code:
+            raise PackageError(
+                f"publish {wanted.snapshot}",
+                f"gpg cannot sign with {self.settings.signing_key}: {signed.tail(1)}",
+                "Make the key with playbooks/repository.yml; one that has ended gets a successor (roles/aptly/README.md, A new key)",
+            )
 
     def clean(self, shown: Publication) -> None:
         """Remove published files that what is shown does not name. The turn is the caller's."""
