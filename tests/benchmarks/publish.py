@@ -110,7 +110,7 @@ def build(root: Path, size: int) -> Site:
     aptly.ensure_repository("main", "main", "bookworm")
     aptly.add("main", [root / "incoming"])
     site = Site(aptly, debs, key)
-    aptly.make_snapshot("main", "first", debs)
+    aptly.make_snapshot("main", "first", debs, [])
     for place in PLACES:
         publisher(site).ensure(Publication(place, "bookworm", "main", "first"), 60)
     return site

@@ -79,18 +79,15 @@ class Aptly:
     def remove(self, repository: str, debs: Sequence[Deb]) -> None:
         self._write("remove packages", "repo", "remove", repository, *[deb.label for deb in debs])
 
-    def make_snapshot(self, repository: str, name: str, debs: Sequence[Deb]) -> None:
-        """A snapshot of exactly `debs` out of the repository."""
-        work = f"{WORK_PREFIX}{name}"
-        unwanted = sorted(set(self.repository_debs(repository)) - set(debs))
-        if not unwanted:
-            self._write("make a snapshot", "snapshot", "create", work, "from", "repo", repository)
-        else:
+    def make_snapshot(self, repository: str, name: str, debs: Sequence[Deb], unwanted: Sequence[Deb]) -> None:
+        """A snapshot of exactly `debs` out of the repository, which has `unwanted` beside them."""
+        work, everything = f"{WORK_PREFIX}{name}", f"{WORK_PREFIX}{name}-all"
+        self._write("make a snapshot", "snapshot", "create", everything if unwanted else work, "from", "repo", repository)
+        if unwanted:
             # A long query costs aptly more than anything else here: say the shorter of what is wanted and what is not.
-            labels = [deb.label for deb in sorted(debs)]
-            queries = labels if len(labels) <= len(unwanted) else [f"!({' | '.join(deb.label for deb in unwanted)})"]
-            self._write("make a snapshot", "snapshot", "create", f"{work}-all", "from", "repo", repository)
-            self._write("make a snapshot", "snapshot", "filter", f"{work}-all", work, *queries)
+            queries = [deb.label for deb in sorted(debs)] if len(debs) <= len(unwanted) else [f"!({' | '.join(deb.label for deb in unwanted)})"]
+            self._write("make a snapshot", "snapshot", "filter", everything, work, *queries)
+            self.drop_snapshot(everything)
         self.name_snapshot(work, name, debs)
 
     def merge_snapshots(self, sources: Sequence[str], name: str, debs: Sequence[Deb]) -> None:
@@ -107,13 +104,14 @@ class Aptly:
             lines += [f"{deb.label} is too many" for deb in sorted(set(held) - set(debs))]
             raise PackageError(f"make the snapshot {name}", "; ".join(lines[:8]), "See whether another tool writes into this repository")
         self._write("name a snapshot", "snapshot", "rename", work, name)
-        self.drop_work()
 
-    def drop_work(self) -> None:
-        """Remove what an interrupted run left."""
-        for name in self.snapshots():
+    def drop_work(self) -> list[str]:
+        """Remove what an interrupted run left; returns the snapshots that stay."""
+        snapshots = self.snapshots()
+        for name in snapshots:
             if name.startswith(WORK_PREFIX):
                 self.drop_snapshot(name)
+        return [name for name in snapshots if not name.startswith(WORK_PREFIX)]
 
     def drop_snapshot(self, name: str) -> None:
         """Remove a snapshot; others that were made from it keep what they hold."""

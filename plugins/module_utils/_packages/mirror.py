@@ -82,6 +82,7 @@ class Mirror:
             now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             name = f"{self.name}-{now}-{self._inputs(roots)}-{content_digest(debs)[:12]}"
             self.aptly.name_snapshot(self._work("merged"), name, debs)
+            self.aptly.drop_work()
             return Frozen(name, True, tuple(debs), held)
 
     def _update(self, roots: Sequence[str]) -> list[Entry]:

@@ -39,18 +39,22 @@ class Publisher:
 
     def is_done(self, wanted: Publication) -> bool:
         """Whether the place shows the snapshot, signed with this key, and the publish that brought it there came to its end."""
+        return self._is_done(wanted, self.current(wanted))
+
+    def _is_done(self, wanted: Publication, shown: str) -> bool:
         marker = self._marker(wanted)
-        return self.current(wanted) == wanted.snapshot and marker.is_file() and marker.read_text(encoding="utf-8") == self._done(wanted)
+        return shown == wanted.snapshot and marker.is_file() and marker.read_text(encoding="utf-8") == self._done(wanted)
 
     def ensure(self, wanted: Publication, seconds: float) -> bool:
         """Have the place show the snapshot; returns whether anything was written."""
         with writer(self.aptly.lock, f"publish {wanted.snapshot}", seconds):
-            if self.is_done(wanted):
+            shown = self.current(wanted)
+            if self._is_done(wanted, shown):
                 return False
             if wanted.snapshot not in self.aptly.snapshots():
                 raise PackageError(f"publish {wanted.snapshot}", "there is no such snapshot", "Make it first, or name one of `aptly snapshot list`")
             self._prove_key(wanted)
-            if self.current(wanted):
+            if shown:
                 # A client may have read the index before: the files that it names stay until they are pruned.
                 self._write(wanted, lambda: self.aptly.switch(wanted, ["-skip-cleanup", *self._options()]))
             else:
