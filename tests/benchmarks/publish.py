@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.client im
 from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import differences, entries
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
-from ansible_collections.twine.platform.plugins.module_utils._packages.runner import Result
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Repository, Rules
-from tests.benchmarks import small_debs
 from tests.benchmarks.rows import Row
+from tests.support import small_debs
+from tests.support.processes import run
 from tools import checkout
 
 SMALL, LARGE = 500, 5000
@@ -31,24 +31,6 @@ TIMES = 3
 KEY = "benchmark@example.invalid"
 PARAMETERS = f"%no-protection\nKey-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nName-Email: {KEY}\nExpire-Date: 1d\n%commit\n"
 PLACES = (".", "prod")
-
-
-def as_oneself(
-    args: Sequence[str],
-    *,
-    text: str | None = None,
-    source: Path | None = None,
-    sink: Path | None = None,
-    log: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    seconds: float = 600,
-) -> Result:
-    """Runs the real thing as whoever measures: another user would take root."""
-    if args[0] == "runuser":
-        args = args[list(args).index("--") + 1 :]
-    chosen = dict(environment) if environment else None
-    done = subprocess.run(args, input=text, capture_output=True, text=True, env=chosen, timeout=seconds, check=False)
-    return Result(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass
@@ -105,7 +87,7 @@ def build(root: Path, size: int) -> Site:
     config = root / "aptly.conf"
     config.write_text(f'{{"rootDir": "{root}", "gpgProvider": "gpg", "skipLegacyPool": true}}')
     here = checkout.BINARIES / "aptly"
-    aptly = Aptly(as_oneself, root, config, getpass.getuser(), str(here) if here.is_file() else shutil.which("aptly") or "aptly")
+    aptly = Aptly(run, root, config, getpass.getuser(), str(here) if here.is_file() else shutil.which("aptly") or "aptly")
     debs = [small_debs.write(root / "incoming", f"package-{number}") for number in range(size)]
     aptly.ensure_repository("main", "main", "bookworm")
     aptly.add("main", [root / "incoming"])
@@ -142,6 +124,6 @@ def by_hand(site: Site) -> None:
     commands += [["publish", "switch", "-batch", f"-gpg-key={KEY}", "-skip-contents", "-skip-bz2", "bookworm", place, name] for place in PLACES]
     environment = {"HOME": str(site.aptly.root), "GNUPGHOME": str(site.aptly.root / ".gnupg"), "PATH": "/usr/bin:/bin"}
     for command in commands:
-        done = as_oneself([site.aptly.binary, f"-config={site.aptly.config}", *command], environment=environment)
+        done = run([site.aptly.binary, f"-config={site.aptly.config}", *command], environment=environment)
         if done.code:
             raise RuntimeError(f"Failed to run aptly {command[0]} by hand: {done.tail(2)}.")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import small_debs
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.rows import Row, record
+from tests.support import small_debs
 
 
 @pytest.mark.parametrize(
