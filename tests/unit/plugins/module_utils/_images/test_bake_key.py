@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of, moved
-from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect
+from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect, installed_by
 
 PACKAGES = {"twine": f"1.0.0-1~deb12 {'a' * 64}"}
 FILES = {
@@ -21,6 +21,7 @@ FILES = {
     "roles/other/tasks/main.yml": "- name: Three\n",
     "playbooks/configure_machine.yml": "- hosts: all\n",
     "playbooks/seal_image.yml": "- hosts: all\n",
+    "roles/packages.yml": "base: [python3]\ncommon: [sudo]\nnginx: [nginx]\nother: [other]\n",
     "packer/image.pkr.hcl": '# comment\nbuild {\n  name = "image"\n}\n',
     "packer/images/twine.pkrvars.hcl": 'role = "twine"\n',
     "packer/images/bastion.pkrvars.hcl": 'role = "bastion"\n',
@@ -123,3 +124,7 @@ def test_what_moved_is_said_from_what_to_what() -> None:
 
 def test_nothing_moved_says_nothing() -> None:
     assert moved({"a": "1"}, {"a": "1"}) == []
+
+
+def test_what_roles_install_is_declared(tmp_path: Path) -> None:
+    assert installed_by(checkout(tmp_path), ["common", "nginx", "undeclared"]) == ["nginx", "python3", "sudo"]
