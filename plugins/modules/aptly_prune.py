@@ -37,6 +37,11 @@ options:
     description: The key that what is published is signed with.
     type: str
     required: true
+  trusted_keys:
+    description: Further keys, by address, that the next index may be signed with.
+    type: list
+    elements: str
+    default: []
   lock_timeout:
     description: Seconds to wait for another writer.
     type: int
@@ -94,6 +99,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "live": {"type": "list", "elements": "str", "required": True},
     "repository": {"type": "str", "default": "main"},
     "signing_key": {"type": "str", "required": True, "no_log": False},
+    "trusted_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "lock_timeout": {"type": "int", "default": 600},
     "root": {"type": "path", "default": "/var/lib/aptly"},
     "config": {"type": "path", "default": "/etc/aptly.conf"},
@@ -105,7 +111,8 @@ def prune(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Prune, or look what would go; returns the module's result."""
     aptly = Aptly(run, Path(params["root"]), Path(params["config"]), params["user"])
     # Origin and label stand in what is published already.
-    pruner = Pruner(Publisher(aptly, Settings(params["signing_key"], "", "")), params["repository"])
+    settings = Settings(params["signing_key"], "", "", trusted_keys=tuple(params["trusted_keys"]))
+    pruner = Pruner(Publisher(aptly, settings), params["repository"])
     done = pruner.look(params["live"]) if check else pruner.prune(params["live"], params["lock_timeout"])
     gone = [*done.dropped, *(deb.label for deb in done.packages)]
     return {

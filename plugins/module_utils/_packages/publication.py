@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from .aptly import Aptly, Publication
@@ -13,13 +14,14 @@ from .lock import writer
 
 @dataclass(frozen=True)
 class Settings:
-    """How a publication is made."""
+    """How a publication is made. `trusted_keys` are further keys that the next index may be signed with."""
 
     signing_key: str
     origin: str
     label: str
     architectures: tuple[str, ...] = field(default=("amd64", "arm64"))
     force_overwrite: bool = False
+    trusted_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,17 @@ class Publisher:
         marker.write_text(self._done(wanted), encoding="utf-8")
 
     def _done(self, wanted: Publication) -> str:
-        return f"{wanted.snapshot} {self.settings.signing_key}\n"
+        return " ".join([wanted.snapshot, self.settings.signing_key, *sorted(self.settings.trusted_keys)]) + "\n"
+
+    def _fingerprints(self) -> list[str]:
+        """The fingerprints of the keys that the next index may be signed with; in gpg's colon lines each follows its key."""
+        keys = [self.settings.signing_key, *self.settings.trusted_keys]
+        lines = self.aptly.gpg("--with-colons", "--list-keys", *keys).out.splitlines()
+        return [after.split(":")[9] for line, after in pairwise(lines) if line.startswith("pub:") and after.startswith("fpr:")]
 
     def _options(self) -> Sequence[str]:
-        options = ["-batch", f"-gpg-key={self.settings.signing_key}", "-skip-contents", "-skip-bz2"]
+        options = ["-batch", f"-gpg-key={self.settings.signing_key}", f"-signed-by={','.join(self._fingerprints())}"]
+        options += ["-skip-contents", "-skip-bz2"]
         return [*options, "-force-overwrite"] if self.settings.force_overwrite else options
 
     def _first_options(self) -> Sequence[str]:

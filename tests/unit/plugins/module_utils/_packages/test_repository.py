@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -212,6 +213,15 @@ def test_client_refuses_an_altered_package(aptly: Aptly, make_deb: MakeDeb, publ
 def test_client_says_that_nothing_is_there(aptly: Aptly, public_key: str, tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="See whether the repository serves this address"):
         read(dataclasses.replace(aptly, root=tmp_path / "nowhere"), public_key)
+
+
+def test_index_names_the_keys_that_may_follow(aptly: Aptly, make_deb: MakeDeb) -> None:
+    make_key(aptly, "second@example.invalid")
+    place = Publication(".", "bookworm", "main", ensure(repository(aptly), make_deb()).name)
+    for trusted in ((), ("second@example.invalid",)):
+        assert Publisher(aptly, Settings(KEY_EMAIL, "tests", "tests", trusted_keys=trusted)).ensure(place, 5)
+        (line,) = re.findall("^Signed-By: (.*)$", (aptly.root / "public" / "dists" / "bookworm" / "InRelease").read_text(), re.MULTILINE)
+        assert len(set(re.findall("[0-9A-F]{40}", line))) == 1 + len(trusted)
 
 
 def test_client_refuses_an_unsigned_index(aptly: Aptly, make_deb: MakeDeb, public_key: str) -> None:
