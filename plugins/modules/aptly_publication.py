@@ -70,7 +70,7 @@ options:
   lock_timeout:
     description: Seconds to wait for another writer.
     type: int
-    default: 120
+    default: 600
 extends_documentation_fragment:
   - twine.platform.aptly
 """
@@ -122,7 +122,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "label": {"type": "str", "default": "twine.platform"},
     "architectures": {"type": "list", "elements": "str", "default": ["amd64", "arm64"]},
     "force_overwrite": {"type": "bool", "default": False},
-    "lock_timeout": {"type": "int", "default": 120},
+    "lock_timeout": {"type": "int", "default": 600},
     "root": {"type": "path", "default": "/var/lib/aptly"},
     "config": {"type": "path", "default": "/etc/aptly.conf"},
     "user": {"type": "str", "default": "aptly"},

@@ -83,7 +83,7 @@ options:
   lock_timeout:
     description: Seconds to wait for another writer.
     type: int
-    default: 120
+    default: 600
 extends_documentation_fragment:
   - twine.platform.aptly
 """
@@ -179,7 +179,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "distribution": {"type": "str", "default": "bookworm"},
     "replace_same_version": {"type": "bool", "default": False},
     "allow_downgrade": {"type": "bool", "default": False},
-    "lock_timeout": {"type": "int", "default": 120},
+    "lock_timeout": {"type": "int", "default": 600},
     "root": {"type": "path", "default": "/var/lib/aptly"},
     "config": {"type": "path", "default": "/etc/aptly.conf"},
     "user": {"type": "str", "default": "aptly"},

@@ -1,0 +1,60 @@
+"""Where images are baked there is the repository and nothing else; and it has all that any machine installs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tools import checkout
+
+RECORD = checkout.BUILD / "releases" / "snapshot.json"
+DECLARED: dict[str, list[str]] = yaml.safe_load((checkout.ROOT / "roles" / "packages.yml").read_text())
+SOURCE = "deb [signed-by=/keys/archive-keyring.asc] http://repository/ bookworm main"
+UPDATE = "apt-get update -o APT::Update::Error-Mode=any -o Acquire::Retries=0"
+
+
+def machine(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a fresh machine on the network where images are baked."""
+    words = ["docker", "run", "--rm", f"--label={checkout.label()}", f"--network={checkout.prefix()}-bake"]
+    words += [f"--volume={checkout.BUILD}/keys:/keys:ro", "twine/base:bookworm", "sh", "-c", script]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def published() -> Any:
+    """The record of what is published; published first where nothing is."""
+    served = machine(f"echo '{SOURCE}' > /etc/apt/sources.list && {UPDATE}") if RECORD.exists() else None
+    if served is None or served.returncode:
+        done = subprocess.run(["make", "published"], cwd=checkout.ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads(RECORD.read_text())
+
+
+def test_no_other_source_is_reached(published: Any) -> None:
+    refused = machine(f"timeout 20 {UPDATE}")
+    assert refused.returncode != 0
+    assert "deb.debian.org" in refused.stdout + refused.stderr
+
+
+def test_everything_that_machines_install_comes_from_the_snapshot(published: Any) -> None:
+    """What the base image has is brought to the snapshot's versions, as a bake does; then all is installed, in a simulation."""
+    names = sorted({*published["packages"], *(name for listed in DECLARED.values() for name in listed)})
+    pin = r"printf 'Package: *\nPin: origin \"repository\"\nPin-Priority: 1001\n' > /etc/apt/preferences.d/test"
+    apt = "apt-get --quiet=2 --simulate --no-install-recommends --allow-downgrades"
+    done = machine(f"echo '{SOURCE}' > /etc/apt/sources.list && {pin} && {UPDATE} && {apt} dist-upgrade && {apt} install {' '.join(names)}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    installed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("Inst ")}
+    assert {"twine", "nginx", "redis-server", "openjdk-17-jre-headless"} <= installed
+    assert installed <= {entry["name"] for entry in published["index"]}
+
+
+def test_the_record_says_all_that_the_snapshot_holds(published: Any) -> None:
+    ours = {path.parent.name for path in Path(checkout.ROOT).glob("packages/*/package.yml")}
+    assert published["packages"].keys() == ours
+    assert {"libc6", "nginx"} <= {entry["name"] for entry in published["index"]}
+    assert published["distribution"].startswith("debian-")
