@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +41,15 @@ def writer(path: Path, purpose: str, seconds: float) -> Iterator[Turn]:
                     "Let it end, or end it, and run this again",
                 )
             time.sleep(_LOOK_AGAIN)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} ({purpose})\n")
-        file.flush()
+        _sign(file.fileno(), f"process {os.getpid()} ({purpose})\n")
         yield Turn(round(time.monotonic() - began, 1), holder)
+
+
+def _sign(descriptor: int, text: str) -> None:
+    """Say who has the turn. It is only a help: on a full disk the turn is had without it."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, text.encode())
 
 
 def _taken(descriptor: int) -> bool:

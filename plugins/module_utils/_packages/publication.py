@@ -80,10 +80,13 @@ class Publisher:
     def _write(self, wanted: Publication, write: Callable[[], None]) -> None:
         """aptly notes a switch before its files are all in place: until the marker is back, the next run repairs."""
         marker = self._marker(wanted)
-        marker.parent.mkdir(exist_ok=True)
-        marker.unlink(missing_ok=True)
-        write()
-        marker.write_text(self._done(wanted), encoding="utf-8")
+        try:
+            marker.parent.mkdir(exist_ok=True)
+            marker.unlink(missing_ok=True)
+            write()
+            marker.write_text(self._done(wanted), encoding="utf-8")
+        except OSError as error:
+            raise PackageError(f"publish {wanted.snapshot}", f"{marker}: {error.strerror}", "Make room, and run this again") from None
 
     def _done(self, wanted: Publication) -> str:
         return " ".join([wanted.snapshot, self.settings.signing_key, *sorted(self.settings.trusted_keys)]) + "\n"

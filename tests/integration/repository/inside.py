@@ -26,6 +26,7 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot 
 from tests.support import small_debs
 from tests.support.processes import run
 
+HERE = Path(__file__).parent
 KEY = "faults@example.invalid"
 PARAMETERS = f"%no-protection\nKey-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nName-Email: {KEY}\nExpire-Date: 1d\n%commit\n"
 SERVED = Path("/var/lib/aptly/public")
@@ -36,7 +37,7 @@ def prepare(root: Path) -> None:
     """A folder for aptly, with a key where none is; the machine's own server serves it by the folder's name."""
     for name, mode in (("public", 0o755), ("incoming", 0o755)):
         (root / name).mkdir(mode=mode, parents=True, exist_ok=True)
-    home = root.parent / "gnupg"
+    home = HERE / "gnupg"
     if not home.exists():
         home.mkdir(mode=0o700)
         subprocess.run(["gpg", "--homedir", home, "--batch", "--generate-key"], input=PARAMETERS, text=True, check=True, capture_output=True)
@@ -49,13 +50,16 @@ def aptly(root: Path) -> Aptly:
     return Aptly(run, root, root / "aptly.conf", "root")
 
 
-def publish(root: Path, *labels: str, patience: float = PATIENCE) -> dict[str, Any]:
+def publish(root: Path, *labels: str) -> dict[str, Any]:
     """Publish the packages `name=version`, made here; of one with a colon behind it, so many kilobytes large."""
-    debs = [make(root, label) for label in labels]
+    return publish_debs(root, [make(root, label) for label in labels])
+
+
+def publish_debs(root: Path, debs: list[Deb]) -> dict[str, Any]:
     files = {deb.name: root / "incoming" / deb.file_name for deb in debs}
     try:
-        made = Repository(aptly(root), "main", "main", "bookworm", Rules()).ensure(debs, files, patience)
-        Publisher(aptly(root), Settings(KEY, "tests", "tests")).ensure(Publication(".", "bookworm", "main", made.name), patience)
+        made = Repository(aptly(root), "main", "main", "bookworm", Rules()).ensure(debs, files, PATIENCE)
+        Publisher(aptly(root), Settings(KEY, "tests", "tests")).ensure(Publication(".", "bookworm", "main", made.name), PATIENCE)
     except PackageError as error:
         return {"error": str(error)}
     return {"snapshot": made.name, "meant": sorted(deb.label for deb in debs), "waited_for": made.waited_for}
@@ -74,7 +78,7 @@ def make(root: Path, label: str) -> Deb:
 
 def read(root: Path) -> dict[str, Any]:
     """What a client sees, or why it refuses."""
-    key = subprocess.run(["gpg", "--homedir", root.parent / "gnupg", "--armor", "--export", KEY], text=True, check=True, capture_output=True).stdout
+    key = subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--armor", "--export", KEY], text=True, check=True, capture_output=True).stdout
     try:
         text = Client(run).read(Source(f"http://127.0.0.1/{root.name}", "bookworm", "main", key))
     except PackageError as error:
@@ -85,7 +89,7 @@ def read(root: Path) -> dict[str, Any]:
 def read_on(root: Path) -> list[dict[str, Any]]:
     """What a client sees, again and again until a file `stop` is there."""
     seen = []
-    while not (root.parent / "stop").exists():
+    while not (HERE / "stop").exists():
         seen.append(read(root))
     return seen
 
@@ -121,17 +125,18 @@ def _wait(condition: Callable[[], bool]) -> None:
 
 
 def fill(root: Path, *left: str) -> list[dict[str, Any]]:
-    """The disk of `root` is filled but for so many kilobytes while somebody publishes; then there is room again."""
+    """The disk of `root` is filled but for so many kilobytes when somebody publishes; then there is room again."""
     told = []
     for number, kilobytes in enumerate(left, 1):
-        before, filler = read(root), root / "filler"
+        wanted = f"large=1.{number}:300"
+        before, deb, filler = read(root), make(root, wanted), root / "filler"
+        disk = os.statvfs(root)
         with filler.open("wb") as file:
-            free = os.statvfs(root).f_bavail * os.statvfs(root).f_frsize
-            file.write(b"\0" * max(0, free - (int(kilobytes) + 400) * 1024))
-        refused = publish(root, f"large=1.{number}:300")
+            os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - int(kilobytes) * 1024)
+        refused = publish_debs(root, [deb])
         after = read(root)
         filler.unlink()
-        told.append({"before": before, "refused": refused, "after": after, "again": publish(root, f"large=1.{number}:300"), "end": read(root)})
+        told.append({"before": before, "refused": refused, "after": after, "again": publish(root, wanted), "end": read(root)})
     return told
 
 

@@ -102,11 +102,11 @@ def test_a_killed_publisher_leaves_a_whole_index_and_the_next_run_repairs(machin
 
 
 def test_a_full_disk_is_told_and_clients_see_the_former_index(machine: None) -> None:
-    """Whether there is no room for the package, or only none for the index."""
+    """Whether there is no room for the package of 300 kilobytes, or only none for the index."""
     root = f"{FOLDER}/small/disk"
     inside("prepare", root)
     assert "error" not in inside("publish", root, "large=1.0:300")
-    told = inside("fill", root, "-400", "0", "310", "620")
+    told = inside("fill", root, "4", "302", "320", "350", "400")
     assert any("no space left on device" in one["refused"].get("error", "") for one in told)
     for one in told:
         assert one["after"] in (one["before"], {"seen": one["refused"].get("meant")}), one
