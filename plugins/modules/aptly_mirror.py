@@ -65,7 +65,7 @@ options:
     elements: str
     required: true
   for_snapshots:
-    description: Snapshots whose packages shall be installable too. What they hold themselves is not mirrored.
+    description: Snapshots whose packages shall be installable too, in their versions. What they hold themselves is not mirrored.
     type: list
     elements: str
     default: []
@@ -156,8 +156,9 @@ def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     mirror = Mirror(aptly, params["name"], suites, tuple(params["architectures"]), Path(params["keyring"]))
     if not mirror.keyring.is_file():
         raise PackageError(f"mirror {mirror.name}", f"its keyring {mirror.keyring} is not there", "Install the distribution's keyring package")
-    roots = mirror.roots(params["packages"], params["for_snapshots"])
-    frozen = look(mirror, roots, params["refresh"]) if check else mirror.ensure(roots, params["refresh"], params["lock_timeout"])
+    own = mirror.own(params["for_snapshots"])
+    roots = mirror.roots(params["packages"], own)
+    frozen = look(mirror, roots, params["refresh"]) if check else mirror.ensure(roots, own, params["refresh"], params["lock_timeout"])
     return {
         "changed": frozen.created,
         "snapshot": frozen.name,

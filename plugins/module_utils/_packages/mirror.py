@@ -20,8 +20,6 @@ from .tree import digest_of
 
 _DIGITS = 8
 _SECONDS = 1800.0
-# What a later suite brings may need something that only an earlier one has: it is asked for in another round.
-_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,15 @@ class Mirror:
     architectures: tuple[str, ...]
     keyring: Path
 
-    def roots(self, names: Iterable[str], snapshots: Iterable[str]) -> list[str]:
-        """`names` and what the packages of `snapshots` depend on, without those that the snapshots have themselves."""
-        entries = [entry for snapshot in snapshots for entry in self.aptly.snapshot_entries(snapshot)]
-        own = {entry.deb.name for entry in entries}
-        needed = {alternatives[0].name for entry in entries for alternatives in clauses(entry.depends)}
-        return sorted((set(names) | needed) - own)
+    def own(self, snapshots: Iterable[str]) -> list[Entry]:
+        """The packages of `snapshots`, which shall be installable with what is mirrored."""
+        return [entry for snapshot in snapshots for entry in self.aptly.snapshot_entries(snapshot)]
+
+    @staticmethod
+    def roots(names: Iterable[str], own: Sequence[Entry]) -> list[str]:
+        """`names` and what `own` packages depend on, without those packages themselves."""
+        needed = {alternatives[0].name for entry in own for alternatives in clauses(entry.depends)}
+        return sorted((set(names) | needed) - {entry.deb.name for entry in own})
 
     def frozen(self, roots: Sequence[str]) -> str:
         """The newest snapshot that was made for `roots` from these suites, empty when there is none."""
@@ -66,39 +67,42 @@ class Mirror:
         made = [name for name in self.aptly.snapshots() if name.startswith(f"{self.name}-") and name.split("-")[-2] == inputs]
         return max(made, default="")
 
-    def ensure(self, roots: Sequence[str], refresh: bool, seconds: float) -> Frozen:
+    def ensure(self, roots: Sequence[str], own: Sequence[Entry], refresh: bool, seconds: float) -> Frozen:
         """Have a snapshot for `roots`: the frozen one, or with `refresh` what the distribution has today."""
         with writer(self.aptly.lock, f"mirror {self.name}", seconds):
             self.aptly.drop_work()
             frozen = self.frozen(roots)
-            held = tuple(self.aptly.snapshot_debs(frozen)) if frozen else ()
+            held = self.aptly.snapshot_entries(frozen) if frozen else []
+            before = tuple(sorted(entry.deb for entry in held))
             if frozen and not refresh:
-                return Frozen(frozen, False, held, held)
-            entries = self._update(roots)
-            debs = sorted(entry.deb for entry in entries)
-            if frozen and debs == sorted(held):
+                self._refuse(frozen, self._missing(held, roots, own), "Refresh it (aptly_mirror_refresh), or mend the package that says so")
+                return Frozen(frozen, False, before, before)
+            debs = tuple(sorted(entry.deb for entry in self._update(roots, own)))
+            if debs == before:
                 self.aptly.drop_work()
-                return Frozen(frozen, False, held, held)
+                return Frozen(frozen, False, before, before)
             now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             name = f"{self.name}-{now}-{self._inputs(roots)}-{content_digest(debs)[:12]}"
             self.aptly.name_snapshot(self._work("merged"), name, debs)
             self.aptly.drop_work()
-            return Frozen(name, True, tuple(debs), held)
+            return Frozen(name, True, debs, before)
 
-    def _update(self, roots: Sequence[str]) -> list[Entry]:
+    def _update(self, roots: Sequence[str], own: Sequence[Entry]) -> list[Entry]:
         """Fetch what the distribution has today into a work snapshot; returns its entries."""
         wanted = set(roots)
-        for _round in range(_ROUNDS):
+        while True:
             entries = self._merged(wanted)
-            missing = self._missing(entries, roots)
-            if not missing:
+            missing = self._missing(entries, roots, own)
+            # What a later suite brings may need something that only an earlier one has: it is asked for in another round.
+            further = {phrase.split()[0] for phrase in missing} - wanted
+            if not further:
+                self._refuse(self.name, missing, "Mend the list of packages, or name the suites and components that have them")
                 return entries
-            wanted |= {phrase.split()[0] for phrase in missing}
-        raise PackageError(
-            f"mirror {self.name}",
-            f"its suites have not all that is needed: {'; '.join(missing[:8])}",
-            "Mend the list of packages, or name the suites and components that have them",
-        )
+            wanted |= further
+
+    def _refuse(self, what: str, missing: Sequence[str], remedy: str) -> None:
+        if missing:
+            raise PackageError(f"mirror {what}", f"it has not all that is needed: {'; '.join(missing[:8])}", remedy)
 
     def _merged(self, wanted: set[str]) -> list[Entry]:
         self.aptly.drop_work()
@@ -129,9 +133,15 @@ class Mirror:
         update = ["update", "-force", f"-keyring={self.keyring}", "-max-tries=3", "-skip-existing-packages", mirror]
         self.aptly.mirror(what, update, _SECONDS)
 
-    def _missing(self, entries: Sequence[Entry], roots: Sequence[str]) -> list[str]:
-        names = [*roots, *required(entries)]
-        return sorted({phrase for architecture in self.architectures for phrase in closure(entries, names, architecture).missing})
+    def _missing(self, entries: Sequence[Entry], roots: Sequence[str], own: Sequence[Entry]) -> list[str]:
+        """What neither the distribution nor our own packages give, for any of the architectures."""
+        found: set[str] = set()
+        ours = {entry.deb.name for entry in own}
+        index = [*own, *(entry for entry in entries if entry.deb.name not in ours)]
+        for architecture in self.architectures:
+            built = [entry.deb.name for entry in own if entry.deb.architecture in (architecture, "all")]
+            found |= set(closure(index, [*roots, *required(entries), *built], architecture).missing)
+        return sorted(found)
 
     def _mirror(self, suite: Suite) -> str:
         """The aptly mirror of a suite: another address or other components are another mirror."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb
+from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb, Entry
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.mirror import Mirror, Suite
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
@@ -84,7 +84,7 @@ def distribution(archive: Archive, make_deb: MakeDeb) -> dict[str, Deb]:
 
 def test_what_is_needed_is_frozen_and_security_wins(archive: Archive, distribution: dict[str, Deb]) -> None:
     """And what only the fixed version needs is there; what nobody asked for is not."""
-    frozen = archive.mirror.ensure(["web"], False, 5)
+    frozen = archive.mirror.ensure(["web"], [], False, 5)
     assert frozen.created
     assert sorted(frozen.debs) == sorted([distribution["web"], distribution["fixed"], distribution["extra"]])
     assert archive.mirror.aptly.snapshot_debs(frozen.name) == sorted(frozen.debs)
@@ -92,28 +92,28 @@ def test_what_is_needed_is_frozen_and_security_wins(archive: Archive, distributi
 
 
 def test_it_stays_frozen_until_it_is_refreshed(archive: Archive, distribution: dict[str, Deb], make_deb: MakeDeb) -> None:
-    first = archive.mirror.ensure(["web"], False, 5)
+    first = archive.mirror.ensure(["web"], [], False, 5)
     newer = make_deb("web", "1.1-1", depends="libone")
     archive.publish("security", distribution["fixed"], newer)
-    assert archive.mirror.ensure(["web"], False, 5).name == first.name
-    second = archive.mirror.ensure(["web"], True, 5)
+    assert archive.mirror.ensure(["web"], [], False, 5).name == first.name
+    second = archive.mirror.ensure(["web"], [], True, 5)
     assert second.created
     assert newer in second.debs
     assert second.before == first.debs
     assert archive.mirror.aptly.snapshot_debs(first.name) == sorted(first.debs)
-    assert not archive.mirror.ensure(["web"], True, 5).created
+    assert not archive.mirror.ensure(["web"], [], True, 5).created
 
 
 def test_other_packages_are_another_snapshot(archive: Archive, distribution: dict[str, Deb]) -> None:
-    first = archive.mirror.ensure(["extra"], False, 5)
-    second = archive.mirror.ensure(["extra", "unwanted"], False, 5)
+    first = archive.mirror.ensure(["extra"], [], False, 5)
+    second = archive.mirror.ensure(["extra", "unwanted"], [], False, 5)
     assert first.name != second.name
     assert distribution["unwanted"] in second.debs
 
 
 def test_what_the_distribution_lacks_is_named_and_nothing_is_frozen(archive: Archive, distribution: dict[str, Deb]) -> None:
-    with pytest.raises(PackageError, match=r"Failed to mirror debian: its suites have not all that is needed: absent. Mend the list"):
-        archive.mirror.ensure(["absent", "web"], False, 5)
+    with pytest.raises(PackageError, match=r"Failed to mirror debian: it has not all that is needed: absent. Mend the list"):
+        archive.mirror.ensure(["absent", "web"], [], False, 5)
     assert archive.mirror.frozen(["absent", "web"]) == ""
 
 
@@ -121,14 +121,14 @@ def test_a_distribution_signed_with_another_key_is_refused(archive: Archive, dis
     (tmp_path / "empty.gpg").write_bytes(b"")
     mirror = dataclasses.replace(archive.mirror, keyring=tmp_path / "empty.gpg")
     with pytest.raises(PackageError, match=r"(?s)Failed to mirror .*/stable stable: aptly says:.*has its key"):
-        mirror.ensure(["web"], False, 5)
+        mirror.ensure(["web"], [], False, 5)
     assert mirror.frozen(["web"]) == ""
 
 
 def test_an_archive_that_is_away_is_named(archive: Archive) -> None:
     suites = (Suite(f"{archive.address}/nowhere", "stable", ("main",)),)
     with pytest.raises(PackageError, match=r"(?s)Failed to mirror .*/nowhere stable: .*See whether this machine reaches that address"):
-        dataclasses.replace(archive.mirror, suites=suites).ensure(["web"], False, 5)
+        dataclasses.replace(archive.mirror, suites=suites).ensure(["web"], [], False, 5)
 
 
 def test_our_packages_lie_over_the_distributions(archive: Archive, distribution: dict[str, Deb], make_deb: MakeDeb) -> None:
@@ -136,13 +136,24 @@ def test_our_packages_lie_over_the_distributions(archive: Archive, distribution:
     aptly = archive.mirror.aptly
     own = [make_deb("app", depends="unwanted, libone | other"), make_deb("extra", "9.0-1")]
     ours = Repository(aptly, "main", "main", "bookworm", Rules()).ensure(own, {deb.name: aptly.root / "incoming" / deb.file_name for deb in own}, 5)
-    roots = archive.mirror.roots(["web", "extra"], [ours.name])
+    entries = archive.mirror.own([ours.name])
+    roots = archive.mirror.roots(["web", "extra"], entries)
     assert roots == ["libone", "unwanted", "web"]
-    frozen = archive.mirror.ensure(roots, False, 5)
+    frozen = archive.mirror.ensure(roots, entries, False, 5)
     merged = Merged(aptly, (frozen.name, ours.name)).ensure(5)
     wanted = sorted([*own, distribution["web"], distribution["fixed"], distribution["unwanted"]])
     assert sorted(aptly.snapshot_debs(merged.name)) == wanted
     assert not Merged(aptly, (frozen.name, ours.name)).ensure(5).created
+
+
+def test_a_package_of_ours_that_needs_more_than_is_frozen_is_named(archive: Archive, distribution: dict[str, Deb]) -> None:
+    """Its version is in the distribution tomorrow, perhaps: the remedy is to ask again."""
+    archive.mirror.ensure(["web"], [], False, 5)
+    app = Entry(Deb("app", "1.0", "all", "0" * 64), "web (>= 2.0)")
+    with pytest.raises(PackageError, match=r"it has not all that is needed: web \(>= 2.0\) \(for app\). Refresh it"):
+        archive.mirror.ensure(["web"], [app], False, 5)
+    with pytest.raises(PackageError, match=r"Failed to mirror debian: it has not .* \(for app\). Mend the list"):
+        archive.mirror.ensure(["web"], [app], True, 5)
 
 
 def test_merging_what_is_not_there_is_refused(aptly: Aptly) -> None:
