@@ -23,8 +23,9 @@ Told = tuple[dict[str, Any], str]
 
 
 def packages(world: World, versions: dict[str, str] | None = None) -> Told:
-    """Builds every package that is defined, or finds it built already."""
-    world.playbooks.run("repository")
+    """Builds every package that is defined, or finds it built already; the repository machine is converged first, once."""
+    if versions is None:
+        world.playbooks.run("repository")
     world.playbooks.run("build_packages", package_versions=versions or _as_released())
     defined = len(list((ROOT / "packages").glob("*/package.yml")))
     debs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((BUILD / "packages").glob("*.deb"))}

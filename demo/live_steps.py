@@ -120,9 +120,9 @@ def rollout(world: World) -> Told:
     build_steps.packages(world, {"twine": new})
     build_steps.repository(world)
     build_steps.images(world)
+    calm(world, ROLLOUT_RATE)
     world.playbooks.run("deploy", only=["dev"])
     ready = time.time()
-    calm(world, ROLLOUT_RATE)
     wait_for("the group grown to a busy day's load", 120, lambda: len(world.estate.serving(world.environment)) >= ROLLOUT_MACHINES)
     _wait_until_steady(world)
     since = time.time()
@@ -174,6 +174,7 @@ def _rollout_facts(world: World, seen: list[Sample], before: list[Machine]) -> d
         "requests": len(seen),
         "failed_requests": sum(not sample.ok for sample in seen),
         "reasons": figures["reasons"],
+        "asked_to_wait": figures["deferred"],
         "p50_ms": figures["p50_ms"],
         "p99_ms": figures["p99_ms"],
         "filed_share": round(kinds.count("file") / count, 3),

@@ -82,8 +82,20 @@ def _page(story: Story, data: dict[str, Any]) -> str:
         charts = story_charts(seconds(story.samples, story.counts, begun, ended), marks)
     green = all(step.ok for step in story.steps)
     template = environment.get_template("report.html.j2")
-    return template.render(story=story, data=data, charts=charts, marks=marks, green=green, minutes=_minutes)
+    begun_at = datetime.fromtimestamp(story.begun, UTC)
+    return template.render(story=story, data=data, begun=begun_at, charts=charts, marks=marks, green=green, minutes=_minutes, plain=_plain)
 
 
 def _minutes(value: float) -> str:
     return f"{int(value) // 60} min {int(value) % 60:02d} s" if value >= 60 else f"{value:.1f} s"
+
+
+def _plain(value: Any) -> str:
+    """A fact as a person writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_plain(inner)}" for name, inner in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(inner) for inner in value) or "none"
+    return str(value)

@@ -121,7 +121,7 @@ def _create(record: Record) -> Balancer:
             ip=place.address,
             aliases=[record["DNSName"]],
             publish={80: port} if port else {},
-            cpu_shares=4096,
+            cpu_shares=settings.SHARES_OF_A_PROCESSOR,
             labels={settings.LABEL_ROLE: "balancer", settings.LABEL_ACCOUNT: emulator.account()},
         )
         made = Balancer(record["LoadBalancerArn"], emulator.account(), record["LoadBalancerName"], container, place, port)
@@ -240,6 +240,9 @@ def _sync_group(balancer: Balancer, arn: str) -> Iterator[str]:
         if (target.id, target.port) not in wanted and target.state != "draining":
             target, commands = targets.drain(server, before, now, _delay(arn))
             yield from commands
+            # What was counted before it drained says nothing of the requests that came since: the next look does.
+            kept.append(target)
+            continue
         seen = balancer.seen.get((haproxy.backend(arn), f"s{target.slot}"), Counters())
         if (arn, target.id) in balancer.orphans:
             seen = Counters(sessions=1)

@@ -69,7 +69,7 @@ def _launch(server: Server, endpoint: str, aliases: tuple[str, ...], files: Mapp
         network=server.place.network,
         ip=server.place.address,
         aliases=[endpoint, *aliases],
-        cpu_shares=4096,
+        cpu_shares=settings.SHARES_OF_A_PROCESSOR,
         labels={settings.LABEL_ROLE: server.kind, settings.LABEL_ACCOUNT: server.account},
     )
     for path, content in files.items():

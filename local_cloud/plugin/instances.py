@@ -207,6 +207,8 @@ def start(record: Record) -> None:
             ip=place.address,
             hostname=record["PrivateDnsName"].partition(".")[0],
             cpus=size["cpus"],
+            # Under pressure, too, a larger machine stays the stronger one.
+            cpu_shares=int(size["cpus"] * settings.SHARES_OF_A_PROCESSOR),
             memory=size["memory"],
             systemd=True,
             labels={

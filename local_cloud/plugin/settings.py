@@ -20,6 +20,9 @@ LABEL_ROLE = "twine.role"
 LABEL_INSTANCE = "twine.instance"
 LABEL_ACCOUNT = "twine.account"
 
+# Docker's weight of one processor when all are busy: an instance has its type's part of it, a service of AWS's own has one.
+SHARES_OF_A_PROCESSOR = 4096
+
 # Where instances find both the metadata service (port 80) and every AWS API (port 4566).
 LINK_LOCAL = "169.254.169.254"
 API_PORT = 4566

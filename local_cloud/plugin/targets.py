@@ -71,7 +71,8 @@ def observe(server: str, target: Target, seen: Counters, now: float, health: Hea
     if target.state == "draining":
         if seen.sessions and now < target.deadline:
             return target, []
-        return None, [f"shutdown sessions server {server}", f"set server {server} state maint"]
+        late = [f"shutdown sessions server {server}"] if seen.sessions else []
+        return None, [*late, f"set server {server} state maint"]
     target = replace(target, check=seen.check, check_code=seen.check_code)
     if seen.status.startswith("UP"):
         return replace(target, state="healthy"), []

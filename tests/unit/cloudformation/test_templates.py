@@ -66,7 +66,9 @@ def test_the_balancer_asks_whether_a_machine_can_serve() -> None:
 
 def test_a_refresh_starts_before_it_ends_and_never_goes_below_what_is_wanted_now() -> None:
     preferences = TEMPLATES["application"].resources["Machines"]["UpdatePolicy"]["AutoScalingInstanceRefresh"]["Preferences"]
-    assert preferences["MinHealthyPercentage"] == 100 < preferences["MaxHealthyPercentage"]
+    assert preferences["MinHealthyPercentage"] == 100
+    declared = yaml.safe_load(TEMPLATES["application"].body)["Parameters"][preferences["MaxHealthyPercentage"]["Ref"]]
+    assert declared["MinValue"] > 100
 
 
 def test_no_deploy_touches_the_capacity_that_scaling_chose() -> None:

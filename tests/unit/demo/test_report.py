@@ -54,6 +54,14 @@ def test_the_page_needs_nothing_from_elsewhere_and_escapes_facts(tmp_path: Path)
     assert "src=" not in page and "stylesheet" not in page
 
 
+def test_facts_are_written_as_a_person_writes_them(tmp_path: Path) -> None:
+    told = story([])
+    told.steps[0].facts.update(refused=True, packages=["a.deb", "b.deb"], keys={"twine": "0123"}, reasons={})
+    write(told, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert all(f"<dd>{text}</dd>" in page for text in ("yes", "a.deb, b.deb", "twine: 0123", "none"))
+
+
 def test_a_story_that_ended_early_has_a_report(tmp_path: Path) -> None:
     write(Story(10, 1_800_000_000), tmp_path)
     assert json.loads((tmp_path / "report.json").read_text())["failed_requests"] is None
