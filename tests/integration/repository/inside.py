@@ -105,9 +105,11 @@ def kill_at(root: Path, *delays: str) -> list[dict[str, Any]]:
         end = time.monotonic() + float(delay)
         while time.monotonic() < end and child.poll() is None:
             time.sleep(0.005)
-        os.killpg(child.pid, signal.SIGKILL)
-        code = child.wait()
-        told.append({"before": before, "killed": code == -signal.SIGKILL, "after": read(root), "again": publish(root, wanted), "end": read(root)})
+        killed = child.poll() is None
+        if killed:
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        told.append({"before": before, "killed": killed, "after": read(root), "again": publish(root, wanted), "end": read(root)})
     return told
 
 
