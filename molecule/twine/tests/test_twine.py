@@ -112,3 +112,28 @@ def test_secrets_are_in_no_argument_and_no_log(host: Host) -> None:
         assert secret not in host.check_output("ps -e -o args")
         assert secret not in host.check_output("journalctl --output cat")
     assert host.file("/etc/machine/secrets/database").mode == 0o640
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/etc/nginx/nginx.conf", "role      nginx"),
+        ("/usr/bin/twine", "package   twine "),
+        ("/etc/systemd/system/twine.service.d/twine.conf", "role      twine"),
+    ],
+)
+def test_every_file_says_whence_it_came(host: Host, path: str, says: str) -> None:
+    told = host.run(f"whence {path}")
+
+    assert told.rc == 0, told.stdout
+    assert says in told.stdout and "as it came" in told.stdout
+
+
+def test_a_file_that_somebody_changed_is_called_changed(host: Host) -> None:
+    path = "/etc/systemd/system/twine.service.d/twine.conf"
+    host.check_output(f"cp --preserve=all {path} /tmp/kept && echo '# by hand' >> {path}")
+    told = host.run(f"whence {path}")
+    host.check_output(f"cp --preserve=all /tmp/kept {path}")
+
+    assert told.rc == 1
+    assert "CHANGED   content" in told.stdout

@@ -155,9 +155,7 @@ def test_a_slow_metadata_service_is_waited_for(paths: Paths, cloud: Cloud) -> No
         (["MACHINE_ROLE=no-such-group", "TWINE_A_PARAMETER=/a"], "Failed to store secrets for no-such-group"),
     ],
 )
-def test_a_wrong_configuration_says_what_is_wrong(
-    paths: Paths, cloud: Cloud, capfd: pytest.CaptureFixture[str], lines: list[str], said: str
-) -> None:
+def test_a_wrong_configuration_says_what_is_wrong(paths: Paths, cloud: Cloud, capfd: pytest.CaptureFixture[str], lines: list[str], said: str) -> None:
     cloud.user_data(*lines)
 
     assert main(["configure"], paths) == 1
@@ -192,9 +190,7 @@ def test_metadata_of_no_use_says_why(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_no_metadata_service_ends_within_the_patience(
-    paths: Paths, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_no_metadata_service_ends_within_the_patience(paths: Paths, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")
 
     assert main(["configure"], paths) == 1

@@ -26,9 +26,7 @@ class Credentials:
     token: str
 
 
-def sign(
-    host: str, headers: Mapping[str, str], body: bytes, credentials: Credentials, region: str, service: str, now: datetime
-) -> dict[str, str]:
+def sign(host: str, headers: Mapping[str, str], body: bytes, credentials: Credentials, region: str, service: str, now: datetime) -> dict[str, str]:
     """Return `headers` of a POST to `/` with what the signature adds; `now` is in UTC."""
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
