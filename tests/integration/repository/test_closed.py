@@ -38,9 +38,9 @@ def published() -> Any:
 
 
 def test_no_other_source_is_reached(published: Any) -> None:
-    refused = machine(f"timeout 4 {UPDATE}")
-    assert refused.returncode != 0
-    assert "deb.debian.org" in refused.stdout + refused.stderr
+    """There is no way out: what is not on this network cannot even be tried."""
+    tried = machine("python3 -c \"import socket; socket.create_connection(('192.0.2.1', 80), 3)\"")
+    assert "Network is unreachable" in tried.stderr
 
 
 def test_everything_that_machines_install_comes_from_the_snapshot(published: Any) -> None:
