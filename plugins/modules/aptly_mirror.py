@@ -121,7 +121,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.mirror import Frozen, Mirror, Suite
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner

@@ -111,7 +111,7 @@ from ansible_collections.twine.platform.plugins.module_utils._images.bake_key im
 from ansible_collections.twine.platform.plugins.module_utils._images.bakery import BakeError, Bakery
 from ansible_collections.twine.platform.plugins.module_utils._images.inputs import YAML_IMPORT_ERROR, collect, installed_by
 from ansible_collections.twine.platform.plugins.module_utils._packages.closure import closure, required
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Entry
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Entry
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "images": {"type": "dict", "required": True},

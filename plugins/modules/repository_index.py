@@ -147,7 +147,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.client import Client, Source
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb, content_digest
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb, content_digest
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import differences, entries
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
 from ansible_collections.twine.platform.plugins.module_utils._packages.client import Client, Source
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import differences, entries
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Repository, Rules

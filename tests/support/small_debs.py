@@ -12,7 +12,7 @@ import random
 import tarfile
 from pathlib import Path
 
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 
 
 def write(folder: Path, name: str, version: str = "1.0-1", size: int = 0) -> Deb:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .deb import Deb, Entry
+from .entry import Deb, Entry
 from .errors import PackageError
 from .runner import Result, Runner
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .deb import Entry
+from .entry import Entry
 from .relations import Relation, clauses
 from .versions import sort_key
 

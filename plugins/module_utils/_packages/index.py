@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .control import paragraphs
-from .deb import Deb, Entry
+from .entry import Deb, Entry
 from .errors import PackageError
 
 

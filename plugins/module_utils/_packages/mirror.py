@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .aptly import WORK_PREFIX, Aptly
 from .closure import closure, required
-from .deb import Deb, Entry, content_digest
+from .entry import Deb, Entry, content_digest
 from .errors import PackageError
 from .lock import writer
 from .relations import clauses

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .aptly import Aptly
-from .deb import Deb
+from .entry import Deb
 from .errors import PackageError
 from .lock import writer
 from .publication import Publisher

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .aptly import Aptly
 from .control import paragraphs
-from .deb import Deb, content_digest
+from .entry import Deb, content_digest
 from .errors import PackageError
 from .lock import writer
 from .tree import sha256_of

@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
 from ansible_collections.twine.platform.plugins.module_utils._packages.client import Client, Source
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import entries
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings

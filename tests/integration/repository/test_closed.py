@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.closure import closure, required
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Entry
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Entry
 from tools import checkout
 
 RECORD = checkout.BUILD / "releases" / "snapshot.json"

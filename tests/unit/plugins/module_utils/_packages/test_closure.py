@@ -7,7 +7,7 @@ import random
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.closure import closure, required
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb, Entry
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb, Entry
 
 
 def entry(name: str, depends: str = "", provides: str = "", version: str = "1.0", architecture: str = "all", *, needed: bool = False) -> Entry:

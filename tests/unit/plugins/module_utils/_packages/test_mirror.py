@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
-from ansible_collections.twine.platform.plugins.module_utils._packages.deb import Deb, Entry
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb, Entry
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.mirror import Mirror, Suite
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
