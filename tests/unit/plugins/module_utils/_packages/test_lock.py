@@ -17,7 +17,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from ansible_collections.twine.platform.plugins.module_utils._packages.lock import writer
-with writer(Path(sys.argv[1]), "hold it", 5):
+with writer(Path(sys.argv[1]), "hold it", 60):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -83,7 +83,7 @@ def test_who_comes_first_goes_first(tmp_path: Path) -> None:
         held = {process.pid: process for process in (first, second)}
         order = []
         for _turn in range(2):
-            ready, _write, _error = select.select([process.stdout for process in held.values()], [], [], 10)
+            ready, _write, _error = select.select([process.stdout for process in held.values()], [], [], 60)
             process = next(one for one in held.values() if one.stdout is ready[0])
             assert process.stdout is not None
             assert process.stdout.readline() == "held\n"
