@@ -71,6 +71,9 @@ endif
 collection: setup ## build the collection's archive into build/dist
 	@$(PYTHON) -m tools.collection build
 
+bench: setup ## measure, and hold it against the bars (BENCH=publish for some)
+	@$(PYTHON) -m tests.benchmarks $(BENCH)
+
 ##@ The way, step by step, on the local estate
 packages: setup ## build the Debian packages into build/packages
 	@$(call playbook,build_packages)

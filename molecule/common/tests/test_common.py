@@ -15,6 +15,14 @@ def test_our_packages_come_from_our_repository(host: Host) -> None:
     assert "Trusted" not in source
 
 
+def test_no_other_source_is_asked(host: Host) -> None:
+    """The archive's lists are gone, its sources are not; what the distribution gives comes from us, an older version too."""
+    lists = host.check_output("apt-get indextargets --format '$(SITE)' 'Created-By: Packages'")
+    assert set(lists.split()) == {"http://repository"}
+    assert host.file("/etc/apt/sources.list").contains("deb.debian.org")
+    assert "1001" in host.check_output("apt-cache policy openssh-server")
+
+
 def test_repository_with_another_key_is_refused(host: Host) -> None:
     """Who signs with another key is not believed, and the lists stay as they are."""
     key = "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg"
