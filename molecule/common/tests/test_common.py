@@ -74,7 +74,7 @@ def test_nobody_logs_in_as_root(host: Host) -> None:
 
 def test_kernel_is_the_hosts(host: Host) -> None:
     """The parameters are written down, and a container does not apply them."""
-    assert "vm.swappiness = 1" in host.file("/etc/sysctl.d/60-twine.conf").content_string
+    assert "vm.swappiness = 1" in host.file("/etc/sysctl.d/99-twine.conf").content_string
     host.check_output("systemctl restart systemd-sysctl")
     assert host.check_output("systemctl show --property ConditionResult --value systemd-sysctl") == "no"
 
