@@ -172,9 +172,10 @@ def _rollout_facts(world: World, seen: list[Sample], before: list[Machine]) -> d
         time.sleep(0.2)
     kinds = [sample.kind for sample in seen]
     count = max(1, len(seen))
+    # In this order: users go on, and what is acknowledged after the look at the database is not in it.
+    acknowledged = set(load.acknowledged)
     rows = world.estate.sql(world.environment, f"SELECT reference, count(*) FROM claims WHERE reference LIKE '{world.run}-%' GROUP BY reference")
     stored = {reference: int(times) for reference, times in rows}
-    acknowledged = set(load.acknowledged)
     left = {machine.id for machine in before} & {machine.id for machine in world.estate.serving(world.environment)}
     figures = summary(seen)
     return {
