@@ -81,7 +81,7 @@ def _make(base: str) -> None:
     for name in ("configure_machine", "seal_image"):
         play: work.Words = [PLAYBOOK, "-i", inventory, "-i", ESTATE, "--limit", "second", "-e", "machine_phase=bake", f"playbooks/{name}.yml"]
         remedy = "Compare it with the bake's log in build/images."
-        work.run(f"{name.split('_')[0]} the second machine", play, log="second", cwd=checkout.ROOT, remedy=remedy)
+        work.run(f"{name.partition('_')[0]} the second machine", play, log="second", cwd=checkout.ROOT, remedy=remedy)
     proof: work.Words = ["docker", "exec", "--interactive", CONTAINER, "sh"]
     work.run("prove the second machine sealed", proof, log="second", stdin=SEAL_PROOF.read_text(), remedy="Remove that in the role that made it.")
 

@@ -14,25 +14,25 @@ RESULTS = Path(__file__).resolve().parents[2] / "build" / "bench" / "results.jso
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement; `value` may be at most `bar`, or with `least` must be at least that. `peer` says what it was compared with."""
+    """One measurement; `value` may be at most `limit`, or with `least` must be at least that. `peer` says what it was compared with."""
 
     id: str
     what: str
     value: float
-    bar: float
+    limit: float
     unit: str
     peer: str = ""
     least: bool = False
 
     @property
     def met(self) -> bool:
-        return self.value >= self.bar if self.least else self.value <= self.bar
+        return self.value >= self.limit if self.least else self.value <= self.limit
 
     def line(self) -> str:
         """The row for people."""
         sign = "≥" if self.least else "≤"
         peer = f"   ({self.peer})" if self.peer else ""
-        return f"  {'ok  ' if self.met else 'MISS'}  {self.id:<14} {self.value:8.2f} {self.unit:<3} {sign} {self.bar:g}   {self.what}{peer}"
+        return f"  {'ok  ' if self.met else 'MISS'}  {self.id:<14} {self.value:8.2f} {self.unit:<3} {sign} {self.limit:g}   {self.what}{peer}"
 
 
 def machine() -> str:
@@ -44,6 +44,6 @@ def machine() -> str:
 def record(rows: Sequence[Row], path: Path = RESULTS) -> None:
     """Put the rows into the file of results; rows of other runs stay."""
     known = json.loads(path.read_text()) if path.exists() else {}
-    known |= {row.id: {"value": round(row.value, 3), "bar": row.bar, "unit": row.unit, "met": row.met} for row in rows}
+    known |= {row.id: {"value": round(row.value, 3), "bar": row.limit, "unit": row.unit, "met": row.met} for row in rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")

@@ -50,18 +50,18 @@ def _place(path: Path) -> Iterator[Path | None]:
     """A place in the queue: a locked file whose name sorts by the time it came. On a full disk there is none, and turns are had by chance."""
     folder = path.with_name(f"{path.name}.queue")
     place = folder / f"{time.time_ns():020d}-{os.getpid()}"
-    try:
+    file = None
+    with suppress(OSError):
         folder.mkdir(exist_ok=True)
         file = place.open("w")
-    except OSError:
-        yield None
-        return
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield place
-        finally:
+    try:
+        if file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield place if file else None
+    finally:
+        if file:
             place.unlink(missing_ok=True)
+            file.close()
 
 
 def _before(place: Path | None) -> int:

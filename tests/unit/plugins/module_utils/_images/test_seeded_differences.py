@@ -138,4 +138,3 @@ def test_what_only_root_may_seed_is_caught_in_a_tar(root: Path, tmp_path: Path, 
 def test_an_open_port_is_caught(root: Path) -> None:
     before, after = (machine.manifest(root, name, listening(SS.format(port=port))) for name, port in (("one", 80), ("two", 8080)))
     assert found(before, after) == {("ports", "tcp 0.0.0.0:80 nginx", ""), ("ports", "tcp 0.0.0.0:8080 nginx", "")}
-
