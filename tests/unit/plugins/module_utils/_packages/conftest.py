@@ -131,7 +131,7 @@ def aptly(tmp_path: Path, signing_home: Path) -> Aptly:
     binary = ROOT / "build" / "tools" / "bin" / "aptly"
     found = str(binary) if binary.is_file() else shutil.which("aptly")
     if found is None:
-        pytest.skip("no aptly here: `make setup` builds it")
+        pytest.fail("Failed to find aptly: it is not built. Run `make setup`.")
     root = tmp_path / "aptly"
     root.mkdir()
     (root / ".gnupg").symlink_to(signing_home)
