@@ -16,7 +16,7 @@ description:
   - A manifest that was made of the same image by the same code is left as it is.
   - M(twine.platform.image_parity) compares two manifests, M(twine.platform.image_search) answers which images have a library.
 author:
-  - The twine.platform authors (@twine)
+  - The twine.platform authors (@twine-platform)
 options:
   records:
     description:

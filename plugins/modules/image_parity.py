@@ -13,7 +13,7 @@ description:
     which package or role to look at.
   - Refuses to compare a converge with itself. Reads only.
 author:
-  - The twine.platform authors (@twine)
+  - The twine.platform authors (@twine-platform)
 options:
   manifest:
     description: The manifest that the others are compared with.
@@ -36,12 +36,10 @@ options:
     type: bool
     default: true
 attributes:
-  check_mode:
-    description: The module writes nothing anyway.
-    support: full
   diff_mode:
     description: The differences are the result.
-    support: none
+extends_documentation_fragment:
+  - twine.platform.attributes.reader
 """
 
 EXAMPLES = r"""

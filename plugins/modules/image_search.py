@@ -12,7 +12,7 @@ description:
   - Reads the manifests that M(twine.platform.image_manifest) wrote, so neither an image nor a machine is started.
   - Reads only.
 author:
-  - The twine.platform authors (@twine)
+  - The twine.platform authors (@twine-platform)
 options:
   folder:
     description: The folder of the manifests, as V(build/images).
@@ -26,13 +26,8 @@ options:
     description: Its version, or a pattern such as V(3.0.*). All versions, if it is not given.
     type: str
     default: "*"
-attributes:
-  check_mode:
-    description: The module writes nothing anyway.
-    support: full
-  diff_mode:
-    description: The module writes nothing.
-    support: none
+extends_documentation_fragment:
+  - twine.platform.attributes.reader
 """
 
 EXAMPLES = r"""

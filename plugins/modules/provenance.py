@@ -13,29 +13,8 @@ description:
   - Returns the files that tasks of roles have written on the host since this run of ansible-playbook began, as the callback plugin
     C(twine.platform.provenance) has noted them. Where that is not enabled, nothing was noted.
   - It runs on the controller and changes nothing. Role C(image)'s entry point C(provenance) leaves the answer on the machine.
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    platforms: all
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
-  connection:
-    support: none
-  become:
-    support: none
-  delegation:
-    support: none
 extends_documentation_fragment:
-  - action_common_attributes
-  - action_common_attributes.conn
-  - action_common_attributes.flow
+  - twine.platform.attributes.controller
 """
 
 EXAMPLES = r"""

@@ -15,7 +15,7 @@ description:
   - M(twine.platform.stack_graph) and M(twine.platform.roll_out) do this by themselves before they enter an account that sets
     C(account_release_signers).
 author:
-  - The twine.platform authors (@twine)
+  - The twine.platform authors (@twine-platform)
 options:
   path:
     description: The release file. Its signature lies beside it, with C(.sig) added to its name.
@@ -28,13 +28,8 @@ options:
     description: Name of the account that asks for the signature, for messages.
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module changes nothing.
-    support: none
+extends_documentation_fragment:
+  - twine.platform.attributes.reader
 requirements:
   - C(ssh-keygen) of OpenSSH 8.2 or newer, for signatures
 seealso:

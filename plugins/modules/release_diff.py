@@ -12,7 +12,7 @@ description:
   - Reads two release files and says what differs, in the order in which a reader asks. First the application, then the libraries, the
     images, and the stacks.
 author:
-  - The twine.platform authors (@twine)
+  - The twine.platform authors (@twine-platform)
 options:
   old:
     description: The release file to begin at.
@@ -26,13 +26,8 @@ options:
     description: Name of the package that users notice. All others are libraries.
     type: str
     default: twine
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module changes nothing.
-    support: none
+extends_documentation_fragment:
+  - twine.platform.attributes.reader
 """
 
 EXAMPLES = r"""

@@ -12,7 +12,7 @@ description:
   - Writes a release as YAML, after checking every key of it.
   - A release that was written is immutable. The same content again changes nothing, other content under the same name is refused.
 author:
-  - The twine.platform authors (@twine)
+  - The twine.platform authors (@twine-platform)
 options:
   path:
     description: The file to write.

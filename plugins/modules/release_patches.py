@@ -13,7 +13,7 @@ description:
     changelogs which advisories they close and when each fix was made.
   - Runs on the repository's machine, where the packages lie. Changes nothing.
 author:
-  - The twine.platform authors (@twine)
+  - The twine.platform authors (@twine-platform)
 options:
   running:
     description: The release to look at, as in a release file.
@@ -27,13 +27,8 @@ options:
     description: Folder of the tree that the snapshot is published in.
     type: path
     default: /var/lib/aptly/public
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module changes nothing.
-    support: none
+extends_documentation_fragment:
+  - twine.platform.attributes.reader
 requirements:
   - C(dpkg-deb)
 """

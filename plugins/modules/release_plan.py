@@ -37,28 +37,7 @@ options:
     elements: path
     default: []
 extends_documentation_fragment:
-  - action_common_attributes
-  - action_common_attributes.conn
-  - action_common_attributes.flow
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    platforms: all
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
-  connection:
-    support: none
-  become:
-    support: none
-  delegation:
-    support: none
+  - twine.platform.attributes.controller
 seealso:
   - module: twine.platform.release_file
 """

@@ -12,7 +12,7 @@ description:
   - Writes a detached signature beside a release file, by an SSH key, unless one of an allowed signer is there.
   - The file is checked first; what is no release is not signed. After signing, the signature must be one that O(signers) allows.
 author:
-  - The twine.platform authors (@twine)
+  - The twine.platform authors (@twine-platform)
 options:
   path:
     description: The release file. A pointer is followed, and the release that it points to is signed.

@@ -15,13 +15,8 @@ description:
   - Changes nothing. Without O(image) it runs apt where the module runs; with it, in a throw-away container.
 author:
   - The twine.platform authors (@twine-platform)
-attributes:
-  check_mode:
-    description: The module only reads.
-    support: full
-  diff_mode:
-    description: The module changes nothing.
-    support: none
+extends_documentation_fragment:
+  - twine.platform.attributes.reader
 options:
   url:
     description: The repository's address.

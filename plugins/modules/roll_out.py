@@ -71,28 +71,7 @@ options:
     default: 900
 extends_documentation_fragment:
   - twine.platform.accounts
-  - action_common_attributes
-  - action_common_attributes.conn
-  - action_common_attributes.flow
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    platforms: all
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
-  connection:
-    support: none
-  become:
-    support: none
-  delegation:
-    support: none
+  - twine.platform.attributes.controller
 seealso:
   - module: twine.platform.stack_graph
 """

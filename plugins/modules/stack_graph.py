@@ -76,28 +76,10 @@ options:
     default: 900
 extends_documentation_fragment:
   - twine.platform.accounts
-  - action_common_attributes
-  - action_common_attributes.conn
-  - action_common_attributes.flow
+  - twine.platform.attributes.controller
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
-  platform:
-    platforms: all
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
-  connection:
-    support: none
-  become:
-    support: none
-  delegation:
-    support: none
 seealso:
   - module: amazon.aws.cloudformation
 """
