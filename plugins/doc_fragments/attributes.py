@@ -17,6 +17,7 @@ attributes:
     support: none
   platform:
     description: Operating systems on which the controller may run.
+    support: N/A
     platforms: all
   action:
     description: The work is done by an action plugin, on the controller; nothing is needed on a target.

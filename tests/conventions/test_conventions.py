@@ -87,6 +87,8 @@ BROKEN: list[tuple[Convention, dict[str, str], str]] = [
     (words.nothing_left_for_later, {"roles/a/tasks/main.yml": "# TO" + "DO: later\n"}, "main.yml:1"),
     (words.no_check_is_switched_off, {"plugins/a.py": "import os  # no" + "qa: F401\n"}, "a.py:1"),
     (words.no_check_is_switched_off, {"plugins/a.py": "x = 1  # type: ig" + "nore[assignment]\n"}, "a.py:1"),
+    (words.no_check_is_switched_off, {"tests/unit/test_a.py": 'pytest.sk' + 'ip("no tool")\n'}, "test_a.py:1"),
+    (words.no_check_is_switched_off, {"tests/unit/test_a.py": "@pytest.mark.sk" + "ipif(True)\n"}, "test_a.py:1"),
     (words.no_check_is_switched_off, {"tests/sanity/ignore-2.21.txt": "a\n"}, "an ignore list"),
     *(
         (words.plays_keep_to_modules, {"roles/a/tasks/main.yml": f"    {line}\n"}, "main.yml:1")

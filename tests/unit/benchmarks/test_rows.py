@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.rows import Row, record
-from tests.support import small_debs
+from tests.support import debian, small_debs
 
 
 @pytest.mark.parametrize(
@@ -38,11 +36,8 @@ def test_an_unknown_benchmark_is_named(capsys: pytest.CaptureFixture[str]) -> No
     assert "Failed to measure nothing: there is no such benchmark. Take one of: publish" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="no dpkg-deb on this machine")
 def test_written_packages_are_packages(tmp_path: Path) -> None:
     deb = small_debs.write(tmp_path, "one", "2.0-1")
-    done = subprocess.run(["dpkg-deb", "--field", tmp_path / deb.file_name, "Package", "Version"], check=True, capture_output=True, text=True)
-    assert done.stdout == "Package: one\nVersion: 2.0-1\n"
-    assert "./usr/share/doc/one/version" in subprocess.run(
-        ["dpkg-deb", "--contents", tmp_path / deb.file_name], check=True, capture_output=True, text=True
-    ).stdout
+    file = str(tmp_path / deb.file_name)
+    assert debian.run("dpkg-deb", "--field", file, "Package", "Version") == "Package: one\nVersion: 2.0-1\n"
+    assert "./usr/share/doc/one/version" in debian.run("dpkg-deb", "--contents", file)

@@ -19,6 +19,7 @@ from ansible_collections.twine.platform.plugins.module_utils._packages import ru
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.tree import sha256_of
+from tests.support import debian
 
 ROOT = Path(__file__).resolve().parents[5]
 
@@ -112,7 +113,7 @@ def _as_oneself(
     """Runs the real thing; only that it changes no user, which takes root."""
     if args[0] == "runuser":
         args = args[list(args).index("--") + 1 :]
-    return module_runner()(args, text=text, source=source, sink=sink, log=log, environment=environment, seconds=seconds)
+    return module_runner()(debian.command(args), text=text, source=source, sink=sink, log=log, environment=environment, seconds=seconds)
 
 
 @pytest.fixture(scope="session")
@@ -151,8 +152,6 @@ def public_key(signing_home: Path) -> str:
 @pytest.fixture
 def make_deb(aptly: Aptly, tmp_path: Path) -> Callable[..., Deb]:
     """Makes a real deb in aptly's incoming folder; returns what identifies it."""
-    if shutil.which("dpkg-deb") is None:
-        pytest.skip("no dpkg-deb on this machine")
 
     def make(name: str = "greeting", version: str = "1.0-1", text: str = "hello", depends: str = "") -> Deb:
         tree = tmp_path / "tree" / f"{name}-{version}-{text}"
@@ -162,7 +161,7 @@ def make_deb(aptly: Aptly, tmp_path: Path) -> Callable[..., Deb]:
         (tree / "DEBIAN" / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
         file = aptly.root / "incoming" / f"{name}_{version}_all.deb"
         # gzip, because aptly reads xz only where xz is installed.
-        subprocess.run(["dpkg-deb", "-Zgzip", "--root-owner-group", "--build", str(tree), str(file)], check=True, capture_output=True)
+        debian.run("dpkg-deb", "-Zgzip", "--root-owner-group", "--build", str(tree), str(file))
         return Deb(name, version, "all", sha256_of(file))
 
     return make

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,9 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.entry imp
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import differences, entries
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import Result
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Repository, Rules, Snapshot
+from tests.support import debian
 
 # The address in the key of the fixture `signing_home`.
 KEY_EMAIL = "tests@example.invalid"
@@ -39,9 +40,10 @@ def publish(aptly: Aptly, snapshot: str, *, force: bool = False, key: str = KEY_
 
 
 def read(aptly: Aptly, key: str, *download: str) -> str:
-    if shutil.which("apt-get") is None:
-        pytest.skip("no apt on this machine")
-    return Client(aptly.run).read(Source(f"file:{aptly.root}/public", "bookworm", "main", key), download)
+    def run(args: Sequence[str], text: str, seconds: float) -> Result:
+        return aptly.run(debian.command(args, needs="apt-get"), text=text, seconds=seconds)
+
+    return Client(run).read(Source(f"file:{aptly.root}/public", "bookworm", "main", key), download)
 
 
 def test_same_content_is_the_same_snapshot(aptly: Aptly, make_deb: MakeDeb) -> None:

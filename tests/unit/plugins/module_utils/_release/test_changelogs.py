@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
-from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Result
 from ansible_collections.twine.platform.plugins.module_utils._packages.tree import sha256_of
 from ansible_collections.twine.platform.plugins.module_utils._release.changelogs import Tree
 from ansible_collections.twine.platform.plugins.module_utils._release.release import ReleaseError
+from tests.support import debian
 
 from .conftest import module_of
 
@@ -25,7 +26,7 @@ def deb(root: Path, name: str, files: dict[str, bytes], source: str = "") -> str
         (folder / path).write_bytes(content)
     file = root / "pool" / f"{name}_1_all.deb"
     file.parent.mkdir(exist_ok=True)
-    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", str(folder), str(file)], check=True, capture_output=True)
+    debian.run("dpkg-deb", "--root-owner-group", "--build", str(folder), str(file))
     index = root / "dists" / "bookworm" / "main" / "binary-amd64" / "Packages"
     index.parent.mkdir(parents=True, exist_ok=True)
     with index.open("a") as out:
@@ -40,7 +41,12 @@ def _control(name: str, source: str) -> str:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    return Tree(ModuleRunner(module_of({}, {}).run_command), tmp_path, tmp_path)
+    real = ModuleRunner(module_of({}, {}).run_command)
+
+    def run(args: Sequence[str], sink: Path) -> Result:
+        return real(debian.command(args), sink=sink)
+
+    return Tree(run, tmp_path, tmp_path)
 
 
 def test_a_changelog_is_read_from_where_debian_and_native_packages_have_it(tree: Tree) -> None:
