@@ -78,6 +78,13 @@ class FairQueue:
             self._forget(client)
             return False
 
+    def allow(self, share: int) -> None:
+        """Work on at most `share` requests of a client from now on; what is under way is finished."""
+        with self._lock:
+            self._share = share
+            while self._call_next():
+                pass
+
     def leave(self, client: str) -> None:
         """Say that a request is done; the next one is called."""
         with self._lock:
@@ -88,6 +95,11 @@ class FairQueue:
             else:
                 del self._working_of[client]
             self._call_next()
+
+    @property
+    def share(self) -> int:
+        """Return how many requests of a client are worked on at the most."""
+        return self._share
 
     def working(self, client: str) -> int:
         """Return how many requests of the client are worked on."""
@@ -116,7 +128,9 @@ class FairQueue:
         self._working += 1
         self._working_of[client] = self._working_of.get(client, 0) + 1
 
-    def _call_next(self) -> None:
+    def _call_next(self) -> bool:
+        """Call the first of each line that may work, in the order of turns; say whether anybody was called."""
+        is_called = False
         for client in list(self._lines):
             if self._may_work(client):
                 ticket = self._lines[client].popleft()
@@ -124,8 +138,10 @@ class FairQueue:
                 self._lines.move_to_end(client)
                 self._forget(client)
                 ticket.called.set()
+                is_called = True
             if self._working >= self._slots:
-                return
+                break
+        return is_called
 
     def _forget(self, client: str) -> None:
         if not self._lines[client]:

@@ -10,6 +10,7 @@ from flask import current_app
 from twine.database import Database
 from twine.fair_queue import Acquaintances, FairQueue
 from twine.fragments import FragmentCache
+from twine.machines import Machines
 from twine.search import Search
 from twine.sessions import SessionStore
 from twine.settings import Settings
@@ -30,15 +31,18 @@ class Services:
     fragments: FragmentCache
     search: Search
     queue: FairQueue
+    machines: Machines
     acquaintances: Acquaintances
 
     def open(self) -> None:
         """Connect. Called in the process that serves: threads do not survive a fork."""
         self.database.open()
         self.search.watch()
+        self.machines.watch()
 
     def close(self) -> None:
         """Disconnect."""
+        self.machines.close()
         self.search.close()
         self.database.close()
 
@@ -47,6 +51,8 @@ def make_services(settings: Settings) -> Services:
     """Make the parts; nothing connects yet."""
     database = Database(settings)
     sessions = SessionStore(settings)
+    # No client fills more than half of the room in which requests wait.
+    queue = FairQueue(settings.threads, settings.client_share, settings.waiting // 2)
     return Services(
         settings=settings,
         database=database,
@@ -55,8 +61,8 @@ def make_services(settings: Settings) -> Services:
         fragments=FragmentCache(settings),
         search=Search(settings, database),
         acquaintances=Acquaintances(ACQUAINTANCES),
-        # No client fills more than half of the room in which requests wait.
-        queue=FairQueue(settings.threads, settings.client_share, settings.waiting // 2),
+        queue=queue,
+        machines=Machines(sessions.redis, settings.client_allowance, settings.client_share, queue.allow),
     )
 
 

@@ -68,6 +68,7 @@ class Settings:
     threads: int
     waiting: int
     client_share: int
+    client_allowance: int
     cache_folder: Path
 
 
@@ -122,6 +123,7 @@ def read_settings(values: Mapping[str, str] | None = None) -> Settings:
     folder = environment.text("TWINE_SECRETS")
     secrets = Secrets((Path(folder),) if folder else SECRET_FOLDERS)
     threads = environment.number("TWINE_THREADS", 8)
+    client_share = environment.number("TWINE_CLIENT_SHARE", max(1, threads * 3 // 4))
     search_ca = environment.text("TWINE_SEARCH_CA")
     return Settings(
         secrets=secrets,
@@ -141,6 +143,7 @@ def read_settings(values: Mapping[str, str] | None = None) -> Settings:
         bind=environment.text("TWINE_BIND", "unix:/run/twine/twine.sock") or "",
         threads=threads,
         waiting=environment.number("TWINE_WAITING", 40),
-        client_share=environment.number("TWINE_CLIENT_SHARE", max(1, threads * 3 // 4)),
+        client_share=client_share,
+        client_allowance=environment.number("TWINE_CLIENT_ALLOWANCE", 2 * client_share),
         cache_folder=Path(environment.text("TWINE_CACHE", "/var/cache/twine") or ""),
     )

@@ -51,6 +51,22 @@ def test_a_client_leaves_room_for_others() -> None:
     assert [queue.enter(client, 0) for client in ("rush", "rush", "rush", "calm", "calm")] == [True, True, False, True, False]
 
 
+def test_a_larger_share_calls_who_waits_and_a_smaller_one_stops_nobody() -> None:
+    queue, served = FairQueue(slots=4, share=1, line=10), list[str]()
+    queue.enter("rush", 0)
+    threads = [start_waiting(queue, "rush", served) for _turn in range(3)]
+
+    queue.allow(3)
+    wait_until(partial(_is_long, served, 2), what="two more are served")
+    queue.allow(1)
+    assert (queue.working("rush"), queue.waiting("rush")) == (3, 1)
+    for _turn in range(3):
+        queue.leave("rush")
+    for thread in threads:
+        thread.join()
+    assert (queue.working("rush"), queue.waiting("rush")) == (1, 0)
+
+
 def test_a_full_line_is_refused_at_once() -> None:
     queue, served = FairQueue(slots=1, share=1, line=1), list[str]()
     queue.enter("rush", 0)

@@ -26,7 +26,8 @@ def test_a_number_is_a_number(value: str) -> None:
 def test_the_defaults_suit_a_small_machine() -> None:
     settings = read_settings(NEEDED)
 
-    assert (settings.database_pool, settings.threads, settings.waiting, settings.client_share) == (4, 8, 40, 6)
+    assert (settings.database_pool, settings.threads, settings.waiting) == (4, 8, 40)
+    assert (settings.client_share, settings.client_allowance) == (6, 12)
     assert settings.bind == "unix:/run/twine/twine.sock"
     assert settings.search_url is None
 
