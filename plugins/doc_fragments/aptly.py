@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Where aptly's files are, and whose."""
+    """Where aptly's files are, whose, and how long to wait for another who writes them."""
 
     DOCUMENTATION = r"""
 options:
@@ -21,6 +21,10 @@ options:
     description: The user who owns aptly's files and the signing key; aptly runs as this user.
     type: str
     default: aptly
+  lock_timeout:
+    description: Seconds to wait for another writer.
+    type: int
+    default: 600
 requirements:
   - aptly >= 1.6.3
   - dpkg-deb

@@ -73,10 +73,6 @@ options:
     description: Ask the distribution what it has today.
     type: bool
     default: false
-  lock_timeout:
-    description: Seconds to wait for another writer.
-    type: int
-    default: 600
 extends_documentation_fragment:
   - twine.platform.aptly
 """
@@ -120,6 +116,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.twine.platform.plugins.module_utils._packages import arguments
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
@@ -140,10 +137,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "packages": {"type": "list", "elements": "str", "required": True},
     "for_snapshots": {"type": "list", "elements": "str", "default": []},
     "refresh": {"type": "bool", "default": False},
-    "lock_timeout": {"type": "int", "default": 600},
-    "root": {"type": "path", "default": "/var/lib/aptly"},
-    "config": {"type": "path", "default": "/etc/aptly.conf"},
-    "user": {"type": "str", "default": "aptly"},
+    **arguments.APTLY,
 }
 
 
@@ -152,7 +146,7 @@ def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     if not params["suites"]:
         raise PackageError(f"mirror {params['name']}", "suites is empty", "Name the suites of the distribution, the whole one first")
     suites = tuple(Suite(item["url"], item["suite"], tuple(item["components"])) for item in params["suites"])
-    aptly = Aptly(run, Path(params["root"]), Path(params["config"]), params["user"])
+    aptly = Aptly.of(run, params)
     mirror = Mirror(aptly, params["name"], suites, tuple(params["architectures"]), Path(params["keyring"]))
     if not mirror.keyring.is_file():
         raise PackageError(f"mirror {mirror.name}", f"its keyring {mirror.keyring} is not there", "Install the distribution's keyring package")

@@ -42,10 +42,6 @@ options:
     type: list
     elements: str
     default: []
-  lock_timeout:
-    description: Seconds to wait for another writer.
-    type: int
-    default: 600
 extends_documentation_fragment:
   - twine.platform.aptly
 """
@@ -84,11 +80,11 @@ packages:
   sample: [twine_1.0.0-1~deb12_all]
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.twine.platform.plugins.module_utils._packages import arguments
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.prune import Pruner
@@ -100,16 +96,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "repository": {"type": "str", "default": "main"},
     "signing_key": {"type": "str", "required": True, "no_log": False},
     "trusted_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-    "lock_timeout": {"type": "int", "default": 600},
-    "root": {"type": "path", "default": "/var/lib/aptly"},
-    "config": {"type": "path", "default": "/etc/aptly.conf"},
-    "user": {"type": "str", "default": "aptly"},
+    **arguments.APTLY,
 }
 
 
 def prune(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Prune, or look what would go; returns the module's result."""
-    aptly = Aptly(run, Path(params["root"]), Path(params["config"]), params["user"])
+    aptly = Aptly.of(run, params)
     # Origin and label stand in what is published already.
     settings = Settings(params["signing_key"], "", "", trusted_keys=tuple(params["trusted_keys"]))
     pruner = Pruner(Publisher(aptly, settings), params["repository"])

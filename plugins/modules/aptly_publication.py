@@ -67,10 +67,6 @@ options:
     description: Replace published files of the same name and other content. Belongs to O(twine.platform.aptly_snapshot#module:replace_same_version).
     type: bool
     default: false
-  lock_timeout:
-    description: Seconds to wait for another writer.
-    type: int
-    default: 600
 extends_documentation_fragment:
   - twine.platform.aptly
 """
@@ -101,11 +97,11 @@ previous:
   sample: 20251120T090000Z-ba9876543210
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.twine.platform.plugins.module_utils._packages import arguments
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
@@ -122,17 +118,14 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "label": {"type": "str", "default": "twine.platform"},
     "architectures": {"type": "list", "elements": "str", "default": ["amd64", "arm64"]},
     "force_overwrite": {"type": "bool", "default": False},
-    "lock_timeout": {"type": "int", "default": 600},
-    "root": {"type": "path", "default": "/var/lib/aptly"},
-    "config": {"type": "path", "default": "/etc/aptly.conf"},
-    "user": {"type": "str", "default": "aptly"},
+    **arguments.APTLY,
 }
 
 
 def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Have the publication, or look whether it is as wanted; returns the module's result."""
     publisher = Publisher(
-        Aptly(run, Path(params["root"]), Path(params["config"]), params["user"]),
+        Aptly.of(run, params),
         Settings(
             params["signing_key"],
             params["origin"],

@@ -27,29 +27,7 @@ attributes:
     support: full
 options:
   packages:
-    description: The content of the snapshot.
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description: The package's name.
-        type: str
-        required: true
-      version:
-        description: Its whole Debian version.
-        type: str
-        required: true
-      architecture:
-        description: Its Debian architecture, or C(all).
-        type: str
-        required: true
-      sha256:
-        description: The SHA-256 of its file.
-        type: str
-        required: true
-      file:
-        description: Its file's name in O(incoming); may be left out for packages that the repository has.
-        type: str
+    description: The content of the snapshot. A file lies in O(incoming), and may be left out for packages that the repository has.
   merge:
     description: Snapshots to make one of. Of a package that several have, the last one's is taken.
     type: list
@@ -80,12 +58,9 @@ options:
     description: Accept a version older than one that the repository has.
     type: bool
     default: false
-  lock_timeout:
-    description: Seconds to wait for another writer.
-    type: int
-    default: 600
 extends_documentation_fragment:
   - twine.platform.aptly
+  - twine.platform.debs.named
 """
 
 EXAMPLES = r"""
@@ -156,22 +131,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.twine.platform.plugins.module_utils._packages import arguments
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Merged, Repository, Rules, Snapshot
 
-PACKAGE: dict[str, dict[str, Any]] = {
-    "name": {"type": "str", "required": True},
-    "version": {"type": "str", "required": True},
-    "architecture": {"type": "str", "required": True},
-    "sha256": {"type": "str", "required": True},
-    "file": {"type": "str"},
-}
-
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "packages": {"type": "list", "elements": "dict", "options": PACKAGE},
+    "packages": {"type": "list", "elements": "dict", "options": arguments.PACKAGE},
     "merge": {"type": "list", "elements": "str"},
     "incoming": {"type": "path", "default": "/var/lib/aptly/incoming"},
     "repository": {"type": "str", "default": "main"},
@@ -179,16 +147,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "distribution": {"type": "str", "default": "bookworm"},
     "replace_same_version": {"type": "bool", "default": False},
     "allow_downgrade": {"type": "bool", "default": False},
-    "lock_timeout": {"type": "int", "default": 600},
-    "root": {"type": "path", "default": "/var/lib/aptly"},
-    "config": {"type": "path", "default": "/etc/aptly.conf"},
-    "user": {"type": "str", "default": "aptly"},
+    **arguments.APTLY,
 }
 
 
 def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Have the snapshot, or look whether it is there; returns the module's result."""
-    aptly = Aptly(run, Path(params["root"]), Path(params["config"]), params["user"])
+    aptly = Aptly.of(run, params)
     snapshot = of_several(aptly, params, check) if params["merge"] is not None else of_packages(aptly, params, check)
     replaced = [deb.label for deb in snapshot.replaced]
     return {

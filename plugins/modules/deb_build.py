@@ -27,15 +27,6 @@ attributes:
     description: Shows the versions and inputs of the packages before and after.
     support: full
 options:
-  checkout:
-    description: The checkout's root; generated sources are named from here.
-    type: path
-    required: true
-  packages:
-    description: Names of the packages to build; all that have a definition when empty.
-    type: list
-    elements: str
-    default: []
   versions:
     description: Upstream versions that stand in for those of the definitions, by package name.
     type: dict
@@ -44,10 +35,6 @@ options:
     description: Sources that stand in for those of the definitions, by package name; each like C(source) in C(package.yml).
     type: dict
     default: {}
-  folder:
-    description: The folder of packages, from the checkout's root.
-    type: str
-    default: packages
   output:
     description: The folder for the built packages, from the checkout's root.
     type: str
@@ -56,22 +43,8 @@ options:
     description: The folder for fetched sources, from the checkout's root.
     type: str
     default: build/sources
-  distribution:
-    description: The distribution's mark at the end of each version.
-    type: str
-    default: deb12
-  base_image:
-    description: The Docker image from which the builder image is made.
-    type: str
-    default: twine/base:bookworm
-  labels:
-    description: Docker labels of the build containers.
-    type: dict
-    default: {}
-requirements:
-  - docker (client)
-  - PyYAML
-  - mvn, for packages whose source is an artifact of a Maven repository
+extends_documentation_fragment:
+  - twine.platform.debs.build
 """
 
 EXAMPLES = r"""
@@ -115,6 +88,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.twine.platform.plugins.module_utils._packages import arguments
 from ansible_collections.twine.platform.plugins.module_utils._packages.build import Workshop, describe
 from ansible_collections.twine.platform.plugins.module_utils._packages.builder import BaseImage, Builder
 from ansible_collections.twine.platform.plugins.module_utils._packages.definition import defined_names, load_packages
@@ -125,16 +99,11 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.smoke imp
 from ansible_collections.twine.platform.plugins.module_utils._packages.sources import Sources
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "checkout": {"type": "path", "required": True},
-    "packages": {"type": "list", "elements": "str", "default": []},
+    **arguments.BUILD,
     "versions": {"type": "dict", "default": {}},
     "sources": {"type": "dict", "default": {}},
-    "folder": {"type": "str", "default": "packages"},
     "output": {"type": "str", "default": "build/packages"},
     "cache": {"type": "str", "default": "build/sources"},
-    "distribution": {"type": "str", "default": "deb12"},
-    "base_image": {"type": "str", "default": "twine/base:bookworm"},
-    "labels": {"type": "dict", "default": {}},
 }
 
 

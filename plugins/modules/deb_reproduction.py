@@ -22,40 +22,13 @@ attributes:
     description: There is nothing of which it could show a difference.
     support: none
 options:
-  checkout:
-    description: The checkout's root; generated sources are named from here.
-    type: path
-    required: true
-  packages:
-    description: Names of the packages to build; all that have a definition when empty.
-    type: list
-    elements: str
-    default: []
-  folder:
-    description: The folder of packages, from the checkout's root.
-    type: str
-    default: packages
   output:
     description:
       - The folder for both builds, from the checkout's root. It is emptied first, and removed when all debs are the same bytes.
     type: str
     default: build/reproduction
-  distribution:
-    description: The distribution's mark at the end of each version.
-    type: str
-    default: deb12
-  base_image:
-    description: The Docker image from which the builder image is made.
-    type: str
-    default: twine/base:bookworm
-  labels:
-    description: Docker labels of the build containers.
-    type: dict
-    default: {}
-requirements:
-  - docker (client)
-  - PyYAML
-  - mvn, for packages whose source is an artifact of a Maven repository
+extends_documentation_fragment:
+  - twine.platform.debs.build
 seealso:
   - module: twine.platform.deb_build
 """
@@ -96,6 +69,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.twine.platform.plugins.module_utils._packages import arguments
 from ansible_collections.twine.platform.plugins.module_utils._packages.builder import BaseImage, Builder
 from ansible_collections.twine.platform.plugins.module_utils._packages.definition import load_packages
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
@@ -104,13 +78,8 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.runner im
 from ansible_collections.twine.platform.plugins.module_utils._packages.sources import Sources
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "checkout": {"type": "path", "required": True},
-    "packages": {"type": "list", "elements": "str", "default": []},
-    "folder": {"type": "str", "default": "packages"},
+    **arguments.BUILD,
     "output": {"type": "str", "default": "build/reproduction"},
-    "distribution": {"type": "str", "default": "deb12"},
-    "base_image": {"type": "str", "default": "twine/base:bookworm"},
-    "labels": {"type": "dict", "default": {}},
 }
 
 

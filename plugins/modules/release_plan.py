@@ -19,25 +19,13 @@ options:
     description: Machine's role to image id.
     type: dict
     required: true
-  group:
-    description: Inventory group whose hosts are the accounts.
-    type: str
-    default: accounts
   accounts:
     description: Read these accounts instead of the whole group.
     type: list
     elements: str
-  stacks_variable:
-    description: Inventory variable that holds an account's list of stacks. It takes the images from the variable C(release).
-    type: str
-    default: stacks
-  templates:
-    description: Folders that are searched for templates before the collection's own C(cloudformation).
-    type: list
-    elements: path
-    default: []
 extends_documentation_fragment:
   - twine.platform.attributes.controller
+  - twine.platform.stacks
 seealso:
   - module: twine.platform.release_file
 """

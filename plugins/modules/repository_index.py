@@ -17,6 +17,7 @@ author:
   - The twine.platform authors (@twine-platform)
 extends_documentation_fragment:
   - twine.platform.attributes.reader
+  - twine.platform.debs.named
 options:
   url:
     description: The repository's address.
@@ -27,30 +28,8 @@ options:
     type: path
     required: true
   packages:
-    description: What was meant. With none, the packages are only returned.
-    type: list
-    elements: dict
+    description: What was meant. With none, the packages are only returned. Files are of no matter here.
     default: []
-    suboptions:
-      name:
-        description: The package's name.
-        type: str
-        required: true
-      version:
-        description: Its whole Debian version.
-        type: str
-        required: true
-      architecture:
-        description: Its Debian architecture, or C(all).
-        type: str
-        required: true
-      sha256:
-        description: The SHA-256 of its file.
-        type: str
-        required: true
-      file:
-        description: Its file's name; of no matter here.
-        type: str
   download:
     description: Names of packages whose files apt fetches and verifies as well.
     type: list
@@ -141,6 +120,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.twine.platform.plugins.module_utils._packages import arguments
 from ansible_collections.twine.platform.plugins.module_utils._packages.client import Client, Source
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb, content_digest
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
@@ -148,18 +128,10 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.index imp
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
 from ansible_collections.twine.platform.plugins.module_utils._packages.versions import sort_key
 
-PACKAGE: dict[str, dict[str, Any]] = {
-    "name": {"type": "str", "required": True},
-    "version": {"type": "str", "required": True},
-    "architecture": {"type": "str", "required": True},
-    "sha256": {"type": "str", "required": True},
-    "file": {"type": "str"},
-}
-
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "url": {"type": "str", "required": True},
     "keyring": {"type": "path", "required": True},
-    "packages": {"type": "list", "elements": "dict", "default": [], "options": PACKAGE},
+    "packages": {"type": "list", "elements": "dict", "default": [], "options": arguments.PACKAGE},
     "download": {"type": "list", "elements": "str", "default": []},
     "distribution": {"type": "str", "default": "bookworm"},
     "component": {"type": "str", "default": "main"},

@@ -36,42 +36,11 @@ options:
     description: Begin although the group is as large as it may become.
     type: bool
     default: false
-  estate:
-    description: Name of the estate. It is the prefix of every stack's name, and the name of its lock and journal.
-    type: str
-    required: true
-  group:
-    description: Inventory group whose hosts are the accounts.
-    type: str
-    default: accounts
-  stacks_variable:
-    description: Inventory variable that holds an account's list of stacks.
-    type: str
-    default: stacks
-  release_file:
-    description:
-      - The release that the inventory's variable C(release) is to be, checked before the first call. An account that sets
-        C(account_release_signers) is entered only with a release that one of those signed and that names just what is deployed.
-    type: path
-  templates:
-    description: Folders that are searched for templates before the collection's own C(cloudformation).
-    type: list
-    elements: path
-    default: []
-  state_dir:
-    description: Folder for lock, journal and recorded durations. By default C(twine.platform) in the user's cache folder.
-    type: path
-  parallel:
-    description: How many stacks of one account are worked on at the same time.
-    type: int
-    default: 8
-  lock_wait:
-    description: Seconds to wait for another deploy of this estate to end.
-    type: int
-    default: 900
 extends_documentation_fragment:
   - twine.platform.accounts
   - twine.platform.attributes.controller
+  - twine.platform.stacks
+  - twine.platform.stacks.deploy
 seealso:
   - module: twine.platform.stack_graph
 """

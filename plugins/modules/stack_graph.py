@@ -19,24 +19,10 @@ description:
   - In check mode nothing is written, not even a change set. With C(--diff), parameters and templates are compared.
   - A run that was killed is simply started again. It waits for what CloudFormation is still at, and goes on from there.
 options:
-  estate:
-    description: Name of the estate. It is the prefix of every stack's name, and the name of its lock and journal.
-    type: str
-    required: true
-  group:
-    description: Inventory group whose hosts are the accounts.
-    type: str
-    default: accounts
   accounts:
     description: Read these accounts instead of the whole group.
     type: list
     elements: str
-  stacks_variable:
-    description:
-      - Inventory variable that holds an account's list of stacks. Keys of an entry are C(name), C(template), C(parameters),
-        C(capabilities), C(tags), C(protection), C(stateful), C(after), C(credentials) and C(timeout).
-    type: str
-    default: stacks
   only:
     description: Restrict the run to these accounts (C(dev)) or stacks (C(dev/network)). Outputs of others are still read.
     type: list
@@ -53,30 +39,11 @@ options:
     type: list
     elements: str
     default: []
-  release_file:
-    description:
-      - The release that the inventory's variable C(release) is to be, checked before the first call. An account that sets
-        C(account_release_signers) is entered only with a release that one of those signed and that names just what is deployed.
-    type: path
-  templates:
-    description: Folders that are searched for templates before the collection's own C(cloudformation).
-    type: list
-    elements: path
-    default: []
-  state_dir:
-    description: Folder for lock, journal and recorded durations. By default C(twine.platform) in the user's cache folder.
-    type: path
-  parallel:
-    description: How many stacks of one account are worked on at the same time.
-    type: int
-    default: 8
-  lock_wait:
-    description: Seconds to wait for another deploy of this estate to end.
-    type: int
-    default: 900
 extends_documentation_fragment:
   - twine.platform.accounts
   - twine.platform.attributes.controller
+  - twine.platform.stacks
+  - twine.platform.stacks.deploy
 attributes:
   diff_mode:
     support: full

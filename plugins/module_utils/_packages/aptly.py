@@ -6,7 +6,7 @@ What is where: https://www.aptly.info/doc/overview/
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ class Aptly:
     config: Path
     user: str
     binary: str = "aptly"
+
+    @classmethod
+    def of(cls, run: Runner, params: Mapping[str, Any]) -> Aptly:
+        """The one that a module's parameters name."""
+        return cls(run, Path(params["root"]), Path(params["config"]), params["user"])
 
     @property
     def lock(self) -> Path:
