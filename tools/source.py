@@ -10,8 +10,6 @@ from pathlib import Path
 
 from tools import checkout
 
-ROOT_OF_COPIES = checkout.BUILD / "lint" / "tree"
-
 
 def files(root: Path = checkout.ROOT) -> list[str]:
     """Return the paths, relative to root, of every file that is or would be in git."""

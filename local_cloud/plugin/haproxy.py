@@ -250,7 +250,6 @@ class Counters:
     status: str = ""  # UP, UP 1/2, DOWN, DOWN 1/2, MAINT, DRAIN, OPEN
     check: str = ""  # L7OK, L4TOUT, L7STS …; empty while none has ended
     check_code: str = ""
-    failed_checks: int = 0
     sessions: int = 0
     requests: int = 0
     response_ms: int = 0
@@ -270,7 +269,6 @@ def parse(answer: str) -> dict[tuple[str, str], Counters]:
             status=row["status"],
             check="" if row.get("check_status", "").strip() in ("", "INI", "UNK") else row["check_status"].strip("* "),
             check_code=row.get("check_code") or "",
-            failed_checks=number(row, "chkfail"),
             sessions=number(row, "scur"),
             requests=number(row, "req_tot") or number(row, "stot"),
             response_ms=number(row, "rtime"),

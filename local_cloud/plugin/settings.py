@@ -25,7 +25,6 @@ SHARES_OF_A_PROCESSOR = 4096
 
 # Where instances find both the metadata service (port 80) and every AWS API (port 4566).
 LINK_LOCAL = "169.254.169.254"
-API_PORT = 4566
 
 
 def image(name: str) -> str:

@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-OUT_PERIODS, IN_PERIODS, IN_SHARE = 3, 15, 0.9
 METRICS = ("ALBRequestCountPerTarget", "ASGAverageCPUUtilization")
 
 

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import Result
 
 
-def run(
-    args: Sequence[str],
-    *,
-    text: str | None = None,
-    source: Path | None = None,
-    sink: Path | None = None,
-    log: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    seconds: float = 600,
-) -> Result:
+def run(args: Sequence[str], *, text: str | None = None, environment: Mapping[str, str] | None = None, seconds: float = 600) -> Result:
     """Runs the real thing; only that it changes no user, which takes root."""
     if args[0] == "runuser":
         args = args[list(args).index("--") + 1 :]

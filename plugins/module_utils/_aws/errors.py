@@ -36,7 +36,6 @@ _REMEDIES = {
     "InsufficientCapabilitiesException": "Name the capability in the stack's 'capabilities'",
     "OptInRequired": "Enable the region in this account",
 }
-_THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
 
 
 def code_of(error: BaseException) -> str:
@@ -53,11 +52,6 @@ def message_of(error: BaseException) -> str:
     if isinstance(response, dict):
         return str(response.get("Error", {}).get("Message") or code_of(error))
     return str(error)
-
-
-def is_throttled(error: BaseException) -> bool:
-    """Whether the service asked for patience."""
-    return code_of(error) in _THROTTLED
 
 
 _CLIENT_REMEDIES = {

@@ -22,7 +22,6 @@ class Observation:
     group: Group | None = None
     ailing: dict[str, str] = field(default_factory=dict)
     failed_activity: str = ""
-    looks: int = 0
 
     @property
     def refresh(self) -> Refresh | None:
@@ -80,7 +79,6 @@ class Follower:
         if group is None:
             return
         seen = self.seen
-        seen.looks += 1
         seen.group = group
         seen.lowest_serving = min(seen.lowest_serving, group.serving)
         seen.highest_desired = max(seen.highest_desired, group.desired)

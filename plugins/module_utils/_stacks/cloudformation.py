@@ -49,7 +49,6 @@ class ChangeSet:
     arn: str
     status: str
     reason: str
-    execution_status: str
     changes: tuple[changes.Change, ...]
 
     @property
@@ -177,7 +176,6 @@ class CloudFormation:
             arn=arn,
             status=str(page["Status"]),
             reason=str(page.get("StatusReason", "")),
-            execution_status=str(page.get("ExecutionStatus", "")),
             changes=changes.read(raw),
         )
 

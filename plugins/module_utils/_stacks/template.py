@@ -48,11 +48,6 @@ class Template:
     outputs: dict[str, Any]
     resources: dict[str, dict[str, Any]] = field(repr=False)
 
-    @property
-    def resource_types(self) -> dict[str, str]:
-        """Logical id → type."""
-        return {name: str(resource.get("Type", "")) for name, resource in self.resources.items()}
-
     def stamped(self, digest: str) -> str:
         """The body to send: this template with one more output, which holds ``digest``."""
         body = _stamp(self.body, digest)

@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
@@ -100,20 +101,11 @@ def run() -> runner.ModuleRunner:
     return module_runner()
 
 
-def _as_oneself(
-    args: Sequence[str],
-    *,
-    text: str | None = None,
-    source: Path | None = None,
-    sink: Path | None = None,
-    log: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    seconds: float = 600,
-) -> runner.Result:
+def _as_oneself(args: Sequence[str], **options: Any) -> runner.Result:
     """Runs the real thing; only that it changes no user, which takes root."""
     if args[0] == "runuser":
         args = args[list(args).index("--") + 1 :]
-    return module_runner()(debian.command(args), text=text, source=source, sink=sink, log=log, environment=environment, seconds=seconds)
+    return module_runner()(debian.command(args), **options)
 
 
 @pytest.fixture(scope="session")

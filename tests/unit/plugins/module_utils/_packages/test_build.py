@@ -7,6 +7,7 @@ import tarfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,15 +37,7 @@ class Docker:
         self.together: threading.Barrier | None = None
 
     def __call__(
-        self,
-        args: Sequence[str],
-        *,
-        text: str | None = None,
-        source: Path | None = None,
-        sink: Path | None = None,
-        log: Path | None = None,
-        environment: Mapping[str, str] | None = None,
-        seconds: float = 600,
+        self, args: Sequence[str], *, source: Path | None = None, sink: Path | None = None, log: Path | None = None, **_options: Any
     ) -> runner.Result:
         if args[1] == "image":
             return runner.Result(0, f"{self.base_id}\n", "")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,17 +24,7 @@ class Docker:
         self.leaks = leaks
         self.seen: list[dict[str, str]] = []
 
-    def __call__(
-        self,
-        args: Sequence[str],
-        *,
-        text: str | None = None,
-        source: Path | None = None,
-        sink: Path | None = None,
-        log: Path | None = None,
-        environment: Mapping[str, str] | None = None,
-        seconds: float = 600,
-    ) -> runner.Result:
+    def __call__(self, args: Sequence[str], *, sink: Path | None = None, log: Path | None = None, **_options: Any) -> runner.Result:
         if args[1] == "image":
             return runner.Result(0, "sha256:1\n", "")
         assert sink is not None
