@@ -10,6 +10,7 @@ from demo.timeline import Mark, Second
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 52, 12, 14, 24
 INNER = WIDTH - LEFT - RIGHT
+RADIUS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def chart(title: str, unit: str, lines: Sequence[Line], marks: Sequence[Mark], h
     inner = height - TOP - BOTTOM
     x = [LEFT + INNER * place / max(1, count - 1) for place in range(count)]
     parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">']
-    for share in (0.0, 0.5, 1.0):
+    for share in _shares(top):
         y = TOP + inner * (1 - share)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{top * share:g}</text>')
@@ -51,21 +52,37 @@ def chart(title: str, unit: str, lines: Sequence[Line], marks: Sequence[Mark], h
             parts.append(f'<polygon class="{line.css}" points="{LEFT},{TOP + inner} {points} {x[len(line.values) - 1]:.1f},{TOP + inner}"/>')
         else:
             parts.append(f'<polyline class="{line.css}" points="{points}"/>')
-    parts += [_mark(mark, number, count, inner) for number, mark in enumerate(marks, 1)]
-    for share in range(5):
-        at = count * share // 4
-        parts.append(f'<text class="tick" x="{LEFT + INNER * share / 4:.1f}" y="{height - 6}" text-anchor="middle">{at // 60}:{at % 60:02d}</text>')
+    parts += _marks(marks, count, inner)
+    for at in range(0, count, time_step(count)):
+        parts.append(f'<text class="tick" x="{x[at]:.1f}" y="{height - 6}" text-anchor="middle">{at // 60}:{at % 60:02d}</text>')
     parts.append("</svg>")
     legend = "".join(f'<span class="key {line.css}">{escape(line.name)}</span>' for line in lines)
-    return f"<figure><figcaption><b>{escape(title)}</b> <small>{escape(unit)}</small>{legend}</figcaption>{''.join(parts)}</figure>"
+    caption = f"<figcaption><b>{escape(title)}</b> <small>{escape(unit)}</small>{legend}</figcaption>"
+    return f'<figure>{caption}<div class="plot">{"".join(parts)}</div></figure>'
 
 
-def _mark(mark: Mark, number: int, count: int, inner: int) -> str:
-    x = LEFT + INNER * min(1.0, max(0.0, mark.at / max(1, count - 1)))
-    return (
-        f'<g class="mark"><title>{escape(mark.says)}</title><line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{TOP + inner}"/>'
-        f'<circle cx="{x:.1f}" cy="{TOP}" r="8"/><text x="{x:.1f}" y="{TOP + 4}" text-anchor="middle">{number}</text></g>'
-    )
+def _shares(top: float) -> list[float]:
+    """Where a scale up to ``top`` has its lines: at whole parts a person reads, fifths of 5 and 2.5, halves of 1 and 2."""
+    parts = 2 if f"{top:e}".startswith(("1", "2.0")) else 5
+    return [part / parts for part in range(parts + 1)]
+
+
+def time_step(count: int, most: int = 10) -> int:
+    """Seconds from one label of the axis of time to the next: as on a clock, and ``most`` labels at the most."""
+    return next((step for step in (1, 5, 15, 30, 60, 120, 300, 600) if count <= step * most), 1800)
+
+
+def _marks(marks: Sequence[Mark], count: int, inner: int) -> list[str]:
+    """Upright lines with their numbers; a number that would lie on the one before stands beside it."""
+    parts, taken = [], 0.0
+    for number, mark in enumerate(marks, 1):
+        x = LEFT + INNER * min(1.0, max(0.0, mark.at / max(1, count - 1)))
+        taken = max(x, taken + 2 * RADIUS + 1 if number > 1 else x)
+        parts.append(
+            f'<g class="mark"><title>{escape(mark.says)}</title><line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{TOP + inner}"/>'
+            f'<circle cx="{taken:.1f}" cy="{TOP}" r="{RADIUS}"/><text x="{taken:.1f}" y="{TOP + 4}" text-anchor="middle">{number}</text></g>'
+        )
+    return parts
 
 
 def machine_lines(rows: Sequence[Second], releases: Sequence[str]) -> list[Line]:

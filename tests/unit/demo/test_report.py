@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +12,7 @@ import pytest
 
 from demo.load import Sample
 from demo.plots import Line as PlotLine
-from demo.plots import chart, nice_top, story_charts
+from demo.plots import chart, nice_top, story_charts, time_step
 from demo.report import StepResult, Story, write
 from demo.timeline import Mark, seconds
 
@@ -47,6 +49,11 @@ def test_a_broken_step_is_red_in_both(tmp_path: Path) -> None:
     assert "not every step is true" in page and "Not true: no request failed" in page
 
 
+def test_a_step_that_could_not_be_done_says_why_line_by_line(tmp_path: Path) -> None:
+    write(story(["Failed to run a.yml: it ended with 2.\nfatal: no"]), tmp_path)
+    assert '<p class="no">Failed to run a.yml: it ended with 2.\nfatal: no</p>' in (tmp_path / "report.html").read_text()
+
+
 def test_the_page_needs_nothing_from_elsewhere_and_escapes_facts(tmp_path: Path) -> None:
     write(story([]), tmp_path)
     page = (tmp_path / "report.html").read_text()
@@ -65,6 +72,7 @@ def test_facts_are_written_as_a_person_writes_them(tmp_path: Path) -> None:
 def test_a_story_that_ended_early_has_a_report(tmp_path: Path) -> None:
     write(Story(10, 1_800_000_000), tmp_path)
     assert json.loads((tmp_path / "report.json").read_text())["failed_requests"] is None
+    assert "the story ended before anybody used the application" in (tmp_path / "report.html").read_text()
 
 
 def test_seconds_count_what_started_in_them_and_carry_machines_on() -> None:
@@ -84,6 +92,23 @@ def test_a_chart_is_well_formed_and_higher_values_are_drawn_higher() -> None:
     line = next(node for node in svg.iter() if node.tag == "polyline")
     low, high = (float(point.split(",")[1]) for point in line.attrib["points"].split())
     assert high < low
+
+
+@pytest.mark.parametrize(("seconds_", "step"), [(1, 1), (40, 5), (306, 60), (600, 60), (601, 120), (7000, 1800)])
+def test_the_axis_of_time_counts_as_a_clock_does(seconds_: int, step: int) -> None:
+    assert time_step(seconds_) == step
+
+
+@pytest.mark.parametrize(("highest", "labels"), [(5.0, "0 1 2 3 4 5"), (200.0, "0 100 200"), (250.0, "0 50 100 150 200 250"), (1.0, "0 0.5 1")])
+def test_a_scale_is_labelled_in_whole_parts(highest: float, labels: str) -> None:
+    drawn = chart("Load", "requests", [PlotLine("n", "asked", [0.0, highest])], [])
+    assert re.findall(r'text-anchor="end">([\d.]+)<', drawn) == labels.split()
+
+
+def test_numbers_of_marks_do_not_lie_on_each_other() -> None:
+    drawn = chart("Load", "requests", [PlotLine("n", "asked", [0.0] * 300)], [Mark(at, "a") for at in (7.0, 11.0, 222.0, 223.0)])
+    places = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', drawn)]
+    assert all(after - before > 16 for before, after in itertools.pairwise(places))
 
 
 def test_machines_of_two_releases_are_stacked() -> None:
