@@ -27,6 +27,7 @@ CONVENTIONS: list[Convention] = [
     words.programs_start_plainly,
     words.files_are_small,
     words.commands_in_docs_exist,
+    words.links_in_docs_resolve,
     words.make_targets_have_their_machinery,
     code.functions_are_short,
     code.nothing_imports_the_local_cloud,
@@ -87,7 +88,7 @@ BROKEN: list[tuple[Convention, dict[str, str], str]] = [
     (words.nothing_left_for_later, {"roles/a/tasks/main.yml": "# TO" + "DO: later\n"}, "main.yml:1"),
     (words.no_check_is_switched_off, {"plugins/a.py": "import os  # no" + "qa: F401\n"}, "a.py:1"),
     (words.no_check_is_switched_off, {"plugins/a.py": "x = 1  # type: ig" + "nore[assignment]\n"}, "a.py:1"),
-    (words.no_check_is_switched_off, {"tests/unit/test_a.py": 'pytest.sk' + 'ip("no tool")\n'}, "test_a.py:1"),
+    (words.no_check_is_switched_off, {"tests/unit/test_a.py": "pytest.sk" + 'ip("no tool")\n'}, "test_a.py:1"),
     (words.no_check_is_switched_off, {"tests/unit/test_a.py": "@pytest.mark.sk" + "ipif(True)\n"}, "test_a.py:1"),
     (words.no_check_is_switched_off, {"tests/sanity/ignore-2.21.txt": "a\n"}, "an ignore list"),
     *(
@@ -119,6 +120,8 @@ BROKEN: list[tuple[Convention, dict[str, str], str]] = [
             ("python3 -m fly", "no module fly"),
         )
     ),
+    (words.links_in_docs_resolve, {"docs/a.md": "See [b](b.md).\n"}, "no b.md"),
+    (words.links_in_docs_resolve, {"docs/a.md": "See [b](#no-such).\n# Such\n"}, "no heading #no-such"),
     (words.make_targets_have_their_machinery, {"Makefile": "fly:\n\t$(call playbook,fly)\n"}, "playbooks/fly.yml"),
     (words.make_targets_have_their_machinery, {"Makefile": "fly:\n\t@$(PYTHON) -m fly\n"}, "no module fly"),
     (words.make_targets_have_their_machinery, {"Makefile": "fly:\n\t@packages/fly/run\n"}, "no packages/fly/run"),

@@ -32,6 +32,8 @@ SHEBANGS = {"#!/bin/sh", "#!/bin/bash -eu", "#!/usr/bin/env bash", "#!/usr/bin/e
 # Ansible puts the interpreter of the machine in its place.
 MODULE_SHEBANG = "#!/usr/bin/python"
 BLOCK = re.compile(r"^```(?:sh|bash|console|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!\w+:)([^)\s]+)\)")
 MAKE = re.compile(r"(?:^|[;&|]\s*|\s)make((?:\s+[\w./=\"%-]+)+)")
 # `ifneq ($(wildcard PATH),)` … `endif`: part of the Makefile only where PATH is.
 CONDITIONAL = re.compile(r"^ifneq \(\$\(wildcard (\S+)\),\)\n(.*?)^endif\n", re.MULTILINE | re.DOTALL)
@@ -91,6 +93,26 @@ def commands_in_docs_exist(root: Path) -> list[str]:
         for block in BLOCK.findall((root / name).read_text()):
             problems += [f"{name}: {problem}" for line in block.splitlines() for problem in _missing(root, line, targets)]
     return problems
+
+
+def links_in_docs_resolve(root: Path) -> list[str]:
+    """What a page links to in the tree is there, and so is the heading that it names."""
+    problems = []
+    for name in tree.names(root, suffixes=(".md",)):
+        for link in LINK.findall(FENCE.sub("", (root / name).read_text())):
+            place, _sign, heading = link.partition("#")
+            target = (root / name).parent / place if place else root / name
+            if not target.exists():
+                problems.append(f"{name}: no {link}")
+            elif heading and target.suffix == ".md" and heading not in _headings(target.read_text()):
+                problems.append(f"{name}: no heading {link}")
+    return problems
+
+
+def _headings(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = [line.lstrip("#").strip().lower() for line in FENCE.sub("", text).splitlines() if line.startswith("#")]
+    return {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles}
 
 
 def make_targets_have_their_machinery(root: Path) -> list[str]:
