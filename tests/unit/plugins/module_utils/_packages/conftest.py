@@ -1,28 +1,17 @@
-"""A package folder to change, and a real aptly with a real key where one was set up."""
+"""A package folder to change, and debs written byte by byte."""
 
 from __future__ import annotations
 
-import getpass
 import gzip
 import io
-import shutil
-import subprocess
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.twine.platform.plugins.module_utils._packages import runner
-from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
-from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
-from ansible_collections.twine.platform.plugins.module_utils._packages.tree import sha256_of
-from tests.support import debian
-
-ROOT = Path(__file__).resolve().parents[5]
+from tests.unit.plugins.conftest import module_runner
 
 DEFINITION = """---
 name: greeting
@@ -51,8 +40,6 @@ CHANGELOG = """greeting (1.0-1~deb12) bookworm; urgency=medium
 
  -- A Person <a@example.org>  Mon, 24 Nov 2025 09:00:00 +0000
 """
-KEY_EMAIL = "tests@example.invalid"
-KEY = f"%no-protection\nKey-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nName-Email: {KEY_EMAIL}\nExpire-Date: 1d\n%commit\n"
 
 
 def write_deb(path: Path, fields: Mapping[str, str], files: Mapping[str, bytes], epoch: int = 0, mode: int = 0o644) -> Path:
@@ -90,70 +77,6 @@ def packages(tmp_path: Path) -> Path:
     return tmp_path / "packages"
 
 
-def module_runner() -> runner.ModuleRunner:
-    """Runs the real thing, as a module does."""
-    with patch_module_args({}):
-        return runner.ModuleRunner(AnsibleModule(argument_spec={}).run_command)
-
-
 @pytest.fixture
 def run() -> runner.ModuleRunner:
     return module_runner()
-
-
-def _as_oneself(args: Sequence[str], **options: Any) -> runner.Result:
-    """Runs the real thing; only that it changes no user, which takes root."""
-    if args[0] == "runuser":
-        args = args[list(args).index("--") + 1 :]
-    return module_runner()(debian.command(args), **options)
-
-
-@pytest.fixture(scope="session")
-def signing_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for gpg with a signing key."""
-    # Short, for gpg's socket must fit into 108 characters.
-    home = tmp_path_factory.mktemp("gpg")
-    home.chmod(0o700)
-    subprocess.run(["gpg", "--homedir", str(home), "--batch", "--generate-key"], input=KEY.encode(), check=True, capture_output=True)
-    return home
-
-
-@pytest.fixture
-def aptly(tmp_path: Path, signing_home: Path) -> Aptly:
-    """A real aptly with an empty repository."""
-    binary = ROOT / "build" / "tools" / "bin" / "aptly"
-    found = str(binary) if binary.is_file() else shutil.which("aptly")
-    if found is None:
-        pytest.fail("Failed to find aptly: it is not built. Run `make setup`.")
-    root = tmp_path / "aptly"
-    root.mkdir()
-    (root / ".gnupg").symlink_to(signing_home)
-    (root / "incoming").mkdir()
-    config = root / "aptly.conf"
-    config.write_text(f'{{"rootDir": "{root}", "gpgProvider": "gpg", "skipLegacyPool": true}}')
-    return Aptly(_as_oneself, root, config, getpass.getuser(), found)
-
-
-@pytest.fixture
-def public_key(signing_home: Path) -> str:
-    """The armored public half of the signing key."""
-    command = ["gpg", "--homedir", str(signing_home), "--armor", "--export", KEY_EMAIL]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture
-def make_deb(aptly: Aptly, tmp_path: Path) -> Callable[..., Deb]:
-    """Makes a real deb in aptly's incoming folder; returns what identifies it."""
-
-    def make(name: str = "greeting", version: str = "1.0-1", text: str = "hello", depends: str = "") -> Deb:
-        tree = tmp_path / "tree" / f"{name}-{version}-{text}"
-        (tree / "DEBIAN").mkdir(parents=True)
-        fields = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "A <a@example.org>", "Description": text}
-        fields |= {"Depends": depends} if depends else {}
-        (tree / "DEBIAN" / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
-        file = aptly.root / "incoming" / f"{name}_{version}_all.deb"
-        # gzip, because aptly reads xz only where xz is installed.
-        debian.run("dpkg-deb", "-Zgzip", "--root-owner-group", "--build", str(tree), str(file))
-        return Deb(name, version, "all", sha256_of(file))
-
-    return make
