@@ -18,7 +18,7 @@ from local_cloud.plugin import compute_types, corrections, emulator, engine, fab
 
 CREDENTIALS = Path("/etc/local_cloud.json")
 # The data plane: install() before serving, start() when the loop runs.
-DATA_PLANE = ("load_balancing", "scaling", "databases", "metrics", "refresh")
+DATA_PLANE = ("load_balancing", "scaling", "servers", "databases", "caches", "metrics", "refresh")
 
 
 def seed(credentials: dict[str, dict[str, str]]) -> None:

@@ -44,20 +44,5 @@ def test_refuses_databases(changed: dict[str, Any], why: str) -> None:
         databases._refuse_database({**GIVEN, **changed})
 
 
-@pytest.mark.parametrize(
-    ("given", "why"),
-    [
-        ({"Engine": "memcached"}, "memcached"),
-        ({"TransitEncryptionEnabled": "true"}, "TransitEncryptionEnabled"),
-        ({"AuthToken": "x" * 16}, "AuthToken"),
-        ({"NumNodeGroups": "3"}, "Cluster mode"),
-    ],
-)
-def test_refuses_caches(given: dict[str, Any], why: str) -> None:
-    with pytest.raises(Refused, match=why):
-        databases._refuse_cache(given)
-
-
 def test_accepts_the_ordinary() -> None:
     databases._refuse_database(GIVEN)
-    databases._refuse_cache({"Engine": "redis", "EngineVersion": "7.1", "TransitEncryptionEnabled": "false", "AtRestEncryptionEnabled": "true"})
