@@ -25,8 +25,9 @@ _PEOPLE: LiteralString = """
     JOIN staff s ON s.client_id = c.client_id AND s.id = c.staff_id
     LEFT JOIN staff d ON d.client_id = c.client_id AND d.id = c.decided_by
 """
-# Who may see a claim: everybody of the client who is a manager, and the one who filed it.
-_VISIBLE: LiteralString = "c.client_id = %s AND (%s OR c.staff_id = %s)"
+_CLAIMS: LiteralString = "SELECT " + _COLUMNS + " FROM claims c" + _PEOPLE
+# Who may see a claim: everybody of the client who is a manager, and the one who filed it. Takes `_seer` of a person.
+_SEEN_CLAIMS: LiteralString = _CLAIMS + " WHERE c.client_id = %s AND (%s OR c.staff_id = %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _filed_before(database: Database, person: Person, form: ClaimForm) -> Claim:
     earlier = database.fetch_one(
         person.share,
         Claim,
-        "SELECT " + _COLUMNS + " FROM claims c" + _PEOPLE + " WHERE c.client_id = %s AND c.reference = %s",
+        _CLAIMS + " WHERE c.client_id = %s AND c.reference = %s",
         person.client_id,
         form.reference,
     )
@@ -128,10 +129,8 @@ def get_claim(database: Database, person: Person, claim_id: int) -> Claim:
     claim = database.fetch_one(
         person.share,
         Claim,
-        "SELECT " + _COLUMNS + " FROM claims c" + _PEOPLE + " WHERE " + _VISIBLE + " AND c.id = %s",
-        person.client_id,
-        person.is_manager,
-        person.id,
+        _SEEN_CLAIMS + " AND c.id = %s",
+        *_seer(person),
         claim_id,
     )
     if claim is None:
@@ -143,18 +142,17 @@ def list_claims(
     database: Database, person: Person, *, limit: int = 50, before: int | None = None, status: str | None = None
 ) -> list[Claim]:
     """Return the claims that `person` may see, newest first, at most `limit`, with an id below `before`."""
-    conditions: LiteralString = _VISIBLE
-    values: list[object] = [person.client_id, person.is_manager, person.id]
+    query, values = _SEEN_CLAIMS, list[object](_seer(person))
     if before is not None:
-        conditions += " AND c.id < %s"
+        query += " AND c.id < %s"
         values.append(before)
     if status is not None:
-        conditions += " AND c.status = %s"
+        query += " AND c.status = %s"
         values.append(status)
     return database.fetch_all(
         person.share,
         Claim,
-        "SELECT " + _COLUMNS + " FROM claims c" + _PEOPLE + " WHERE " + conditions + " ORDER BY c.id DESC LIMIT %s",
+        query + " ORDER BY c.id DESC LIMIT %s",
         *values,
         min(limit, MOST_ON_A_PAGE),
     )
@@ -165,16 +163,8 @@ def claims_by_id(database: Database, person: Person, ids: list[int]) -> list[Cla
     return database.fetch_all(
         person.share,
         Claim,
-        "SELECT "
-        + _COLUMNS
-        + " FROM claims c"
-        + _PEOPLE
-        + " WHERE "
-        + _VISIBLE
-        + " AND c.id = ANY(%s) ORDER BY array_position(%s::bigint[], c.id)",
-        person.client_id,
-        person.is_manager,
-        person.id,
+        _SEEN_CLAIMS + " AND c.id = ANY(%s) ORDER BY array_position(%s::bigint[], c.id)",
+        *_seer(person),
         ids,
         ids,
     )
@@ -191,17 +181,10 @@ def find_claims(database: Database, person: Person, text: str, limit: int) -> li
     return database.fetch_all(
         person.share,
         Claim,
-        "SELECT "
-        + _COLUMNS
-        + " FROM claims c"
-        + _PEOPLE
-        + " WHERE "
-        + _VISIBLE
+        _SEEN_CLAIMS
         + " AND (c.words @@ to_tsquery('simple', %s) OR s.name ILIKE %s)"
         + " ORDER BY c.reference = %s DESC, c.id DESC LIMIT %s",
-        person.client_id,
-        person.is_manager,
-        person.id,
+        *_seer(person),
         " & ".join(f"{word}:*" for word in words),
         "%" + " ".join(words).replace("_", r"\_") + "%",
         text,
@@ -244,3 +227,7 @@ def decide_claim(database: Database, person: Person, claim_id: int, decision: De
     if claim.status != decision:
         raise RefusedError(409, f"This claim is {claim.status} already.")
     return claim
+
+
+def _seer(person: Person) -> tuple[object, ...]:
+    return person.client_id, person.is_manager, person.id
