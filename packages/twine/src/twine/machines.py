@@ -32,36 +32,36 @@ def part_of(allowance: int, machines: int, place: int, most: int) -> int:
 class Machines:
     """The machines that serve now, each known by a name of its own and the time it was heard of last."""
 
-    def __init__(self, store: redis.Redis, allowance: int, most: int, grant: Callable[[int], None]) -> None:
+    def __init__(self, store: redis.Redis, allowance: int, most: int) -> None:
         self._redis = store
         self._allowance = allowance
         self._most = most
-        self._grant = grant
         self._me = random.token_hex(8)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="machines-watch", daemon=True)
+        self._thread: threading.Thread | None = None
         self._is_away = False
 
-    def watch(self) -> None:
-        """Say now and then, beside the requests, that this machine serves."""
+    def watch(self, grant: Callable[[int], None]) -> None:
+        """Say now and then, beside the requests, that this machine serves, and grant what is its part then."""
+        self._thread = threading.Thread(target=self._run, args=[grant], name="machines-watch", daemon=True)
         self._thread.start()
 
-    def beat(self) -> None:
-        """Say once that this machine serves, and grant its part of the allowance."""
+    def part(self) -> int | None:
+        """Say once that this machine serves; return its part of the allowance, or None while Redis is away."""
         try:
             names = self._heard_of()
         except redis.RedisError as error:
             if not self._is_away:
                 log.warning("The shared Redis is away, clients keep the share that they had: %s.", error)
             self._is_away = True
-            return
+            return None
         self._is_away = False
-        self._grant(part_of(self._allowance, len(names), names.index(self._me), self._most))
+        return part_of(self._allowance, len(names), names.index(self._me), self._most)
 
     def close(self) -> None:
         """Say that this machine serves no more."""
         self._stop.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(BEAT_SECONDS)
         try:
             self._redis.zrem(NAME, self._me)
@@ -79,7 +79,9 @@ class Machines:
             names: list[bytes] = pipeline.execute()[-1]
         return sorted(name.decode() for name in names)
 
-    def _run(self) -> None:
+    def _run(self, grant: Callable[[int], None]) -> None:
         while not self._stop.is_set():
-            self.beat()
+            part = self.part()
+            if part is not None:
+                grant(part)
             self._stop.wait(BEAT_SECONDS)

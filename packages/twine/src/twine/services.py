@@ -28,17 +28,17 @@ class Services:
     database: Database
     sessions: SessionStore
     throttle: LoginThrottle
+    machines: Machines
     fragments: FragmentCache
     search: Search
     queue: FairQueue
-    machines: Machines
     acquaintances: Acquaintances
 
     def open(self) -> None:
         """Connect. Called in the process that serves: threads do not survive a fork."""
         self.database.open()
         self.search.watch()
-        self.machines.watch()
+        self.machines.watch(self.queue.allow)
 
     def close(self) -> None:
         """Disconnect."""
@@ -51,18 +51,17 @@ def make_services(settings: Settings) -> Services:
     """Make the parts; nothing connects yet."""
     database = Database(settings)
     sessions = SessionStore(settings)
-    # No client fills more than half of the room in which requests wait.
-    queue = FairQueue(settings.threads, settings.client_share, settings.waiting // 2)
     return Services(
         settings=settings,
         database=database,
         sessions=sessions,
         throttle=LoginThrottle(sessions.redis),
+        machines=Machines(sessions.redis, settings.client_allowance, settings.client_share),
         fragments=FragmentCache(settings),
         search=Search(settings, database),
         acquaintances=Acquaintances(ACQUAINTANCES),
-        queue=queue,
-        machines=Machines(sessions.redis, settings.client_allowance, settings.client_share, queue.allow),
+        # No client fills more than half of the room in which requests wait.
+        queue=FairQueue(settings.threads, settings.client_share, settings.waiting // 2),
     )
 
 

@@ -20,26 +20,18 @@ class Fleet:
 
     def __init__(self, url: str) -> None:
         self.machines: list[Machines] = []
-        self.granted: dict[int, int] = {}
         self._url = url
 
     def grow(self, number: int) -> None:
         """Let more machines serve, up to a number."""
-        for place in range(len(self.machines), number):
-            grant = self._granter(place)
-            self.machines.append(Machines(connect_redis(self._url, 1.0), ALLOWANCE, MOST, grant))
-        self.beat()
+        while len(self.machines) < number:
+            self.machines.append(Machines(connect_redis(self._url, 1.0), ALLOWANCE, MOST))
 
-    def beat(self) -> None:
-        """Let each be heard of; twice, as the first did not know of the last."""
-        for machine in self.machines * 2:
-            machine.beat()
-
-    def _granter(self, place: int) -> Callable[[int], None]:
-        def grant(share: int) -> None:
-            self.granted[place] = share
-
-        return grant
+    def parts(self) -> list[int]:
+        """Let each be heard of, then ask each for its part."""
+        for machine in self.machines:
+            machine.part()
+        return sorted(part for machine in self.machines if (part := machine.part()) is not None)
 
 
 @pytest.fixture
@@ -53,9 +45,10 @@ def fleet(machine: Machine) -> Iterator[Fleet]:
 @pytest.mark.parametrize("number", [2, 3, 5, 8, 10, 12])
 def test_all_machines_together_grant_the_allowance(fleet: Fleet, number: int) -> None:
     fleet.grow(number)
+    parts = fleet.parts()
 
-    assert sum(fleet.granted.values()) == ALLOWANCE
-    assert max(fleet.granted.values()) - min(fleet.granted.values()) <= 1
+    assert (len(parts), sum(parts)) == (number, ALLOWANCE)
+    assert parts[-1] - parts[0] <= 1
 
 
 @pytest.mark.parametrize(
@@ -68,31 +61,36 @@ def test_a_part_is_at_least_one_and_at_most_what_a_machine_bears(allowance: int,
 
 def test_a_machine_that_stops_leaves_its_part_to_the_others(fleet: Fleet) -> None:
     fleet.grow(4)
+    assert fleet.parts() == [3, 3, 3, 3]
     fleet.machines.pop().close()
-    fleet.beat()
 
-    assert [fleet.granted[place] for place in range(3)] == [4, 4, 4]
+    assert fleet.parts() == [4, 4, 4]
 
 
 def test_a_machine_that_is_not_heard_of_any_more_is_not_counted(fleet: Fleet, machine: Machine) -> None:
     fleet.grow(4)
+    assert fleet.parts() == [3, 3, 3, 3]
     dead = fleet.machines.pop()
     now, _microseconds = machine.shared.client().time()
     machine.shared.client().zadd(NAME, {dead._me: now - GONE_SECONDS - 1})
-    fleet.beat()
 
-    assert [fleet.granted[place] for place in range(3)] == [4, 4, 4]
+    assert fleet.parts() == [4, 4, 4]
 
 
 def test_the_share_stays_while_redis_is_away(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    granted: list[int] = []
     with Redis(machine.folder / "lost") as lost:
         fleet = Fleet(lost.url)
-        fleet.grow(3)
-    fleet.beat()
-    fleet.machines[0].close()
+        fleet.grow(2)
+        assert fleet.parts() == [6, 6]
+        here = Machines(connect_redis(lost.url, 1.0), ALLOWANCE, MOST)
+        here.watch(granted.append)
+        wait_until(lambda: granted == [4], what="its part is granted")
+    assert here.part() is None
+    here.close()
 
-    assert fleet.granted == {0: 4, 1: 4, 2: 4}
-    assert caplog.text.count("clients keep the share that they had") == 3
+    assert granted == [4]
+    assert "clients keep the share that they had" in caplog.text
 
 
 def test_a_rush_over_two_machines_is_held_to_one_allowance(app_with: Callable[..., Flask], machine: Machine) -> None:
