@@ -99,6 +99,8 @@ def test_found_words_are_marked(browser: Browse) -> None:
     person.file(description="Ferry <to> Oban")
 
     assert "<mark>Ferry</mark> &lt;to&gt; Oban" in person.get("/search?q=ferry").text
+    assert "What are you looking for?" in person.get("/search").text
+    assert "Nothing found for" in person.get("/search?q=zebra").text
 
 
 @pytest.mark.parametrize(
