@@ -12,7 +12,7 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.aptly imp
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import Result
-from ansible_collections.twine.platform.plugins.modules import aptly_mirror, aptly_prune, aptly_publication, aptly_snapshot, repository_index
+from ansible_collections.twine.platform.plugins.modules import aptly_mirror, aptly_publication, aptly_snapshot, repository_index
 from tests.support import debian
 from tests.unit.plugins.conftest import KEY_EMAIL
 
@@ -68,20 +68,6 @@ def test_a_snapshot_is_looked_at_made_shown_and_read_back(aptly: Aptly, make_deb
     more = [*packages, {**packages[0], "name": "three"}]
     read = repository_index.read(options(repository_index.ARGUMENTS, packages=more, **address), starter(aptly, "apt-get"))
     assert read["differences"] == ["three_1.0-1_all is missing"]
-
-
-def test_pruning_tells_before_it_drops(aptly: Aptly, make_deb: MakeDeb, options: Any) -> None:
-    run = starter(aptly)
-    old, new = (
-        aptly_snapshot.ensure(options(aptly_snapshot.ARGUMENTS, packages=[named(make_deb("one", version))]), False, run)["snapshot"]
-        for version in ("1.0-1", "1.1-1")
-    )
-    asked = options(aptly_prune.ARGUMENTS, live=[new], signing_key=KEY_EMAIL)
-    told = aptly_prune.prune(asked, True, run)
-    assert (told["dropped"], sorted(aptly.snapshots())) == ([old], sorted([old, new]))
-    assert aptly_prune.prune(asked, False, run) == told
-    assert aptly.snapshots() == [new]
-    assert not aptly_prune.prune(asked, False, run)["changed"]
 
 
 @pytest.mark.parametrize(
