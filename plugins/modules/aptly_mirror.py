@@ -38,9 +38,9 @@ options:
     required: true
     suboptions:
       url:
-        description: The archive's address.
+        description: The archive's address; without one it is where apt on this machine gets that suite.
         type: str
-        required: true
+        default: ""
       suite:
         description: The suite's name.
         type: str
@@ -81,8 +81,8 @@ EXAMPLES = r"""
 - name: Mirror what a web server needs
   twine.platform.aptly_mirror:
     suites:
-      - {url: http://deb.debian.org/debian, suite: bookworm}
-      - {url: http://security.debian.org/debian-security, suite: bookworm-security}
+      - suite: bookworm
+      - suite: bookworm-security
     packages: [nginx]
 """
 
@@ -120,11 +120,11 @@ from ansible_collections.twine.platform.plugins.module_utils._packages import ar
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
-from ansible_collections.twine.platform.plugins.module_utils._packages.mirror import Frozen, Mirror, Suite
+from ansible_collections.twine.platform.plugins.module_utils._packages.mirror import Frozen, Mirror, Suite, addressed
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
 
 SUITE: dict[str, dict[str, Any]] = {
-    "url": {"type": "str", "required": True},
+    "url": {"type": "str", "default": ""},
     "suite": {"type": "str", "required": True},
     "components": {"type": "list", "elements": "str", "default": ["main"]},
 }
@@ -145,7 +145,7 @@ def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Have the snapshot, or look whether it is there; returns the module's result."""
     if not params["suites"]:
         raise PackageError(f"mirror {params['name']}", "suites is empty", "Name the suites of the distribution, the whole one first")
-    suites = tuple(Suite(item["url"], item["suite"], tuple(item["components"])) for item in params["suites"])
+    suites = addressed([Suite(item["url"], item["suite"], tuple(item["components"])) for item in params["suites"]], run)
     aptly = Aptly.of(run, params)
     mirror = Mirror(aptly, params["name"], suites, tuple(params["architectures"]), Path(params["keyring"]))
     if not mirror.keyring.is_file():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.benchmarks import publish
+from tests.benchmarks import build_packages, publish
 from tests.benchmarks.rows import Row, machine, record
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "build_packages": build_packages.rows,
     "publish": publish.rows,
 }
 

@@ -9,18 +9,22 @@ import time
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks.rows import Row
+
 ROOT = Path(__file__).resolve().parents[2]
-BAR_SECONDS = 3.0
 _COMMAND = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventories/local"]
 _PATH = f"{Path(sys.executable).parent}{os.pathsep}{ROOT / 'build' / 'tools' / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
-def no_op(runs: int = 3) -> dict[str, float]:
-    """Medians in seconds: of the playbook when every package is built, and of ansible-playbook's own start, which it contains."""
+TIMES = 3
+
+
+def rows() -> list[Row]:
+    """The playbook when every package is built; what ansible-playbook needs to start is part of it. Medians."""
     _seconds("playbooks/build_packages.yml")
-    whole = median(_seconds("playbooks/build_packages.yml") for _run in range(runs))
-    start = median(_seconds("--syntax-check", "playbooks/build_packages.yml") for _run in range(runs))
-    return {"seconds": whole, "of them to start": start}
+    whole = median(_seconds("playbooks/build_packages.yml") for _time in range(TIMES))
+    start = median(_seconds("--syntax-check", "playbooks/build_packages.yml") for _time in range(TIMES))
+    return [Row("build no-op", "build_packages with nothing to build", whole, 3.0, "s", f"ansible-playbook's own start: {start:.2f} s")]
 
 
 def _seconds(*words: str) -> float:
@@ -29,7 +33,3 @@ def _seconds(*words: str) -> float:
     if done.returncode:
         raise RuntimeError(f"Failed to measure {words[-1]}: {done.stdout[-2000:]} Run it by hand.")
     return time.monotonic() - began
-
-
-if __name__ == "__main__":
-    print(" ".join(f"{name}: {seconds:.2f}" for name, seconds in no_op().items()), f"(bar {BAR_SECONDS:.0f} s)")

@@ -5,9 +5,10 @@ aptly fetches it and verifies the distribution's signature: https://www.aptly.in
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .aptly import WORK_PREFIX, Aptly
@@ -16,19 +17,32 @@ from .entry import Deb, Entry, content_digest
 from .errors import PackageError
 from .lock import writer
 from .relations import clauses
+from .runner import Runner
 from .tree import digest_of
 
 _DIGITS = 8
 _SECONDS = 1800.0
+# What apt would ask for, such as 'http://archive.example.org/debian/dists/stable/InRelease' and words on its file.
+_ASKED = re.compile(r"^'(?P<url>[^']+)/dists/(?P<suite>[^']+)/InRelease'", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite of the distribution, as a line of apt's sources names it."""
+    """One suite of the distribution, as a line of apt's sources names it; without an address it is the one that this machine's apt has."""
 
     url: str
     suite: str
     components: tuple[str, ...]
+
+
+def addressed(suites: Iterable[Suite], run: Runner) -> tuple[Suite, ...]:
+    """The suites, those without an address with the one that apt on this machine asks for them."""
+    asked = run(["apt-get", "update", "--print-uris"]).out
+    known = {found["suite"]: found["url"] for found in reversed(list(_ASKED.finditer(asked)))}
+    for suite in suites:
+        if not suite.url and suite.suite not in known:
+            raise PackageError(f"mirror {suite.suite}", "apt on this machine has no source of that suite", "Add one to it, or name the suite's url")
+    return tuple(replace(suite, url=suite.url or known[suite.suite]) for suite in suites)
 
 
 @dataclass(frozen=True)

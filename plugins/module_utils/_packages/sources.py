@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -22,8 +23,19 @@ from .errors import PackageError
 from .runner import Runner
 from .tree import sha256_of
 
-_PYPI = "https://pypi.org/simple"
-_DEBIAN = "http://deb.debian.org/debian"
+# The archive of any suite is where the image's own apt gets the image's suite. The files go to standard output, all words to standard error.
+_APT_SOURCE = r"""
+exec 3>&1 1>&2
+cd "$(mktemp --directory)"
+. /etc/os-release
+archive=$(apt-get update --print-uris | sed --quiet "s,^'\(.*\)/dists/$VERSION_CODENAME/InRelease'.*,\1,p" | head --lines=1)
+rm -f /etc/apt/sources.list.d/*
+echo "deb-src $archive $1 main" > /etc/apt/sources.list
+apt-get --quiet update
+apt-get --quiet --download-only --only-source source "$2"
+tar --create -- * >&3
+"""
+_PIP_DEFAULT = re.compile(r"--index-url <url>.*?\(default (\S+)\)")
 
 
 @dataclass(frozen=True)
@@ -128,20 +140,18 @@ class Sources:
         self._download(urllib.parse.urljoin(page, file["url"]), source.sha256, into)
 
     def _index(self) -> str:
-        """The package index that the user's pip asks."""
-        told = os.environ.get("PIP_INDEX_URL") or self.run([sys.executable, "-m", "pip", "config", "get", "global.index-url"]).out
-        return (told.strip() or _PYPI).rstrip("/")
+        """The package index that the user's pip asks: the one that it was told, or else its own default, which its help names."""
+        pip = ["env", "COLUMNS=1000", sys.executable, "-m", "pip"]
+        told = os.environ.get("PIP_INDEX_URL") or self.run([*pip, "config", "get", "global.index-url"]).out
+        default = _PIP_DEFAULT.search("" if told else self.run([*pip, "download", "--help"]).out)
+        return (default[1] if default else told).strip().rstrip("/")
 
     def _apt(self, source: DebianSource, into: Path) -> None:
         """By apt in a throw-away container, whatever the system here: it checks the archive's signature on the way."""
         what = coordinates(source)
-        script = (
-            'exec 3>&1 1>&2; cd "$(mktemp -d)"; rm -f /etc/apt/sources.list.d/*; echo "deb-src $1 $2 main" > /etc/apt/sources.list; '
-            'apt-get --quiet update; apt-get --quiet --download-only --only-source source "$3"; tar --create -- * >&3'
-        )
         archive = into.with_name(f"{into.name}.tar")
         container = ["docker", "run", "--rm", *[f"--label={label}" for label in self.labels], self.apt_image]
-        shell = ["sh", "-euc", script, "sh", _DEBIAN, source.suite, f"{source.package}={source.version}"]
+        shell = ["sh", "-euc", _APT_SOURCE, "sh", source.suite, f"{source.package}={source.version}"]
         result = self.run([*container, *shell], sink=archive)
         if result.code:
             archive.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Runs on the repository's machine, for test_faults.py: publishers that are many, are killed, or meet a full disk, and clients.
+"""Runs on the repository's machine: publishers that are many, are killed, or meet a full disk, clients, and a distribution.
 
 `inside.py COMMAND …` prints one JSON value. It has a repository of its own below a folder, beside the machine's real one.
 """
@@ -76,6 +76,17 @@ def make(root: Path, label: str) -> Deb:
     return deb
 
 
+def upstream(root: Path, changelogs: str) -> dict[str, Any]:
+    """Publish, as a distribution does, packages with changelogs, by the text of which each is named."""
+    debs = []
+    for changelog in json.loads(changelogs):
+        name, version = changelog.split(")")[0].split(" (")
+        debs.append(small_debs.write(root / "incoming", name, version, changelog=changelog))
+    key = subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--export", KEY], check=True, capture_output=True).stdout
+    (HERE / "keyring.gpg").write_bytes(key)
+    return publish_debs(root, debs)
+
+
 def read(root: Path) -> dict[str, Any]:
     """What a client sees, or why it refuses."""
     key = subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--armor", "--export", KEY], text=True, check=True, capture_output=True).stdout
@@ -142,7 +153,15 @@ def fill(root: Path, *left: str) -> list[dict[str, Any]]:
     return told
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {"prepare": prepare, "publish": publish, "read": read, "read-on": read_on, "kill-at": kill_at, "fill": fill}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "prepare": prepare,
+    "publish": publish,
+    "upstream": upstream,
+    "read": read,
+    "read-on": read_on,
+    "kill-at": kill_at,
+    "fill": fill,
+}
 
 if __name__ == "__main__":
     print(json.dumps(COMMANDS[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])))

@@ -46,7 +46,7 @@ LEFTOVERS = {
     "var/lib/systemd/timers/stamp-fstrim.timer": "",
     "var/lib/systemd/linger/admin": "",
     "var/mail/root": "From cron",
-    "var/lib/apt/lists/deb.debian.org_InRelease": "",
+    "var/lib/apt/lists/archive.example.org_InRelease": "",
     "var/cache/apt/archives/nginx_1_amd64.deb": "",
     "var/cache/apt/pkgcache.bin": "",
     "var/lib/dhcp/dhclient.eth0.leases": "",

@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb, Entry
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
-from ansible_collections.twine.platform.plugins.module_utils._packages.mirror import Mirror, Suite
+from ansible_collections.twine.platform.plugins.module_utils._packages.mirror import Mirror, Suite, addressed
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import Result
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Merged, Repository, Rules
 
 KEY_EMAIL = "tests@example.invalid"
@@ -159,3 +161,32 @@ def test_a_package_of_ours_that_needs_more_than_is_frozen_is_named(archive: Arch
 def test_merging_what_is_not_there_is_refused(aptly: Aptly) -> None:
     with pytest.raises(PackageError, match="Failed to merge nothing: there is no such snapshot"):
         Merged(aptly, ("nothing",)).ensure(5)
+
+
+# As apt 2.6 says it.
+ASKED = """'http://archive.example.org/debian/dists/stable/InRelease' archive.example.org_debian_dists_stable_InRelease 0
+'http://archive.example.org/debian/dists/stable-updates/InRelease' archive.example.org_debian_dists_stable-updates_InRelease 0
+'http://elsewhere.example.org/debian/dists/stable/InRelease' elsewhere.example.org_debian_dists_stable_InRelease 0
+"""
+
+
+def asked(args: Sequence[str], **_options: Any) -> Result:
+    assert list(args) == ["apt-get", "update", "--print-uris"]
+    return Result(0, ASKED, "")
+
+
+@pytest.mark.parametrize(
+    ("suite", "url"),
+    [
+        (Suite("", "stable", ("main",)), "http://archive.example.org/debian"),
+        (Suite("", "stable-updates", ("main",)), "http://archive.example.org/debian"),
+        (Suite("http://mirror.example.org", "stable", ("main",)), "http://mirror.example.org"),
+    ],
+)
+def test_a_suite_is_where_the_machines_apt_has_it_unless_it_says_otherwise(suite: Suite, url: str) -> None:
+    assert addressed([suite], asked) == (dataclasses.replace(suite, url=url),)
+
+
+def test_a_suite_that_apt_does_not_know_is_named() -> None:
+    with pytest.raises(PackageError, match=r"Failed to mirror backports: apt on this machine has no source of that suite\. Add one to it, or name"):
+        addressed([Suite("", "backports", ("main",))], asked)

@@ -7,6 +7,8 @@ import hashlib
 import http.server
 import io
 import json
+import os
+import re
 import tarfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,8 +18,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._packages import definition, runner
+from ansible_collections.twine.platform.plugins.module_utils._packages import sources as sources_module
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.sources import Sources
+from tests.support import processes
 
 CONTENT = b"a server"
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -168,6 +172,23 @@ def test_index_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: runner
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(PackageError, match=r"http://127.0.0.1:9/simple/elastic-client/ gives no list of files: .*[Cc]onnection refused.*by hand"):
         Sources(tmp_path, tmp_path / "sources", run).files(distribution(package))
+
+
+def test_who_was_told_no_index_asks_pips_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: definition.Package) -> None:
+    """Its help names it, in lines as long as a terminal is wide; no terminal breaks the address."""
+    asked: list[str] = []
+
+    def opened(url: str, **_options: Any) -> None:
+        asked.append(url)
+        raise TimeoutError
+
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr(sources_module, "open_url", opened)
+    with pytest.raises(PackageError, match="gives no list of files"):
+        Sources(tmp_path, tmp_path / "sources", processes.run).files(distribution(package))
+    assert re.fullmatch(r"https://[a-z.]+/simple/elastic-client/", asked[0])
 
 
 class Archive:
