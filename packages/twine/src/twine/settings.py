@@ -69,6 +69,7 @@ class Settings:
     waiting: int
     client_share: int
     cache_folder: Path
+    asks_folder: Path
 
 
 def _unquoted(value: str) -> str:
@@ -143,4 +144,5 @@ def read_settings(values: Mapping[str, str] | None = None) -> Settings:
         waiting=environment.number("TWINE_WAITING", 40),
         client_share=environment.number("TWINE_CLIENT_SHARE", max(1, threads * 3 // 4)),
         cache_folder=Path(environment.text("TWINE_CACHE", "/var/cache/twine") or ""),
+        asks_folder=Path(environment.text("TWINE_ASKS", "/run/machine/asks") or ""),
     )
