@@ -60,7 +60,7 @@ def _compile_code() -> str:
 
 def _compile_templates(app: Flask, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    names = app.jinja_env.list_templates(extensions=["html"])
+    names = sorted(app.jinja_env.list_templates(extensions=["html"]))
     for name in names:
         app.jinja_env.get_template(name)
     return names
