@@ -33,7 +33,8 @@ def label(root: Path = ROOT) -> str:
 
 def ports(root: Path = ROOT) -> dict[str, int]:
     """Return the ports on 127.0.0.1 by use; load balancers count up from theirs, in order of creation."""
-    base = 20_000 + int(identity(root), 16) % 300 * 100
+    # Below 32768, where a kernel's own choice of ports begins.
+    base = 20_000 + int(identity(root), 16) % 120 * 100
     return {"cloud": base, "load_balancers": base + 10, "repository": base + 60}
 
 

@@ -3,12 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.callback import CallbackBase
-
-from ansible_collections.twine.platform.plugins.module_utils._provenance import note
-
 DOCUMENTATION = r"""
 name: provenance
 type: aggregate
@@ -21,6 +15,12 @@ description:
 requirements:
   - C(callbacks_enabled = twine.platform.provenance) in ansible.cfg
 """
+
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.twine.platform.plugins.module_utils._provenance import note
 
 
 class CallbackModule(CallbackBase):

@@ -83,7 +83,7 @@ def ask(capsys: pytest.CaptureFixture[str], root: Path, *names: str) -> tuple[in
         pytest.param(SERVE, "snapshot  20261124t041311z-edf862a2ff56, deb abababababab", id="its snapshot"),
         pytest.param(CONFFILE, "package   twine", id="a conffile"),
         pytest.param(CONFIG, "role      nginx of twine.platform 0.1.0, commit 0123456789ab", id="a role"),
-        pytest.param(CONFIG, "from etc/nginx/nginx.conf.j2, by the task “Configure the server”", id="its template and task"),
+        pytest.param(CONFIG, "from etc/nginx/nginx.conf.j2, by the task 'Configure the server'", id="its template and task"),
         pytest.param(CONFIG, "replaces  a file of nginx-common 1.22", id="the package whose file it replaces"),
         pytest.param(LINK, "role      nginx", id="a link"),
     ],

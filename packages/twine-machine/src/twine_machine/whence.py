@@ -51,7 +51,7 @@ def told(one: Origin) -> list[str]:
         collection = one.role["collection"]
         name = one.role["role"].removeprefix(f"{collection.partition(' ')[0]}.")
         lines.append(f"  role      {name} of {collection}, commit {one.role['commit'] or 'not known'}")
-        lines.append(f"  written   from {one.role['source'] or 'values'}, by the task “{one.role['task']}”")
+        lines.append(f"  written   from {one.role['source'] or 'values'}, by the task '{one.role['task']}'")
     if one.package:
         begin = "  replaces  a file of " if one.role else "  package   "
         lines.append(f"{begin}{one.package['name']} {one.package['version']}")
