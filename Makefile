@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages repository publish bake plan deploy release bench clean
+.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages packages-repro repository publish bake plan deploy release bench clean
 
 PYTHON := .venv/bin/python
 IMAGES ?= twine elasticsearch bastion
@@ -55,6 +55,14 @@ molecule: published ## converge and verify every role in Docker
 integration: setup ## run the local cloud and aptly for real, beside whatever else runs
 	@$(PYTHON) -m pytest tests/integration -q
 
+# Beside a folder of that name.
+.PHONY: jenkins jenkins-plugins
+jenkins: setup ## build and run the real Jenkins, and see that it is whole; says "skipped" where no image registry is at hand
+	@$(PYTHON) -m tools.jenkins
+
+jenkins-plugins: setup ## pin the plugins of Jenkins anew (needs an image registry and Jenkins' update centre)
+	@$(PYTHON) -m tools.jenkins plugins
+
 ifneq ($(wildcard tests/scenarios),)
 scenarios: setup ## make things go wrong on the local estate, and see that users do not notice
 	@$(PYTHON) -m pytest tests/scenarios -q
@@ -66,6 +74,9 @@ collection: setup ## build the collection's archive into build/dist
 ##@ The way, step by step, on the local estate
 packages: setup ## build the Debian packages into build/packages
 	@$(call playbook,build_packages)
+
+packages-repro: repository ## build every package twice in different surroundings, and compare the debs byte for byte
+	@$(call playbook,prove_packages)
 
 repository: setup ## converge the package repository's machine
 	@$(call playbook,repository)
@@ -81,6 +92,16 @@ bake: setup ## bake the images whose inputs moved (IMAGES="twine bastion" for so
 
 release: setup ## name what was built, published and baked as one release
 	@$(call playbook,release)
+
+.PHONY: promote patch patch-report
+promote: setup ## approve the release that dev runs for prod: prove it, show its snapshot, sign it
+	@$(cloud) && $(call playbook,promote)
+
+patch: setup ## take what the distribution mended through package, repository and bake to dev
+	@$(cloud) && $(call playbook,patch)
+
+patch-report: setup ## say which security fixes prod lacks, and for how long the oldest of them
+	@$(call playbook,patch_report)
 
 plan: setup ## say what a deploy would change in the four accounts
 	@$(cloud) && $(call playbook,plan)

@@ -112,7 +112,7 @@ def _wait_until_steady(world: World, steady_seconds: float = 6, at_most: float =
 
 
 def rollout(world: World) -> Told:
-    """A new version of the package goes the whole way: built, published, baked, deployed to dev, then to prod under load."""
+    """A new version of the package goes the whole way: built, published, baked, deployed to dev, promoted, then rolled out in prod under load."""
     load = world.running_load()
     old = load_json(BUILD / "releases" / "snapshot.json")["packages"]["twine"]["version"].split("-")[0]
     new = next_version(old)
@@ -122,6 +122,7 @@ def rollout(world: World) -> Told:
     build_steps.images(world)
     calm(world, ROLLOUT_RATE)
     world.playbooks.run("deploy", only=["dev"])
+    world.playbooks.run("promote")
     ready = time.time()
     wait_for("the group grown to a busy day's load", 120, lambda: len(world.estate.serving(world.environment)) >= ROLLOUT_MACHINES)
     _wait_until_steady(world)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from tools import aptly, base_image, docker_engine, emulator, packer, preflight, python_env, work
+from tools import aptly, base_image, docker_engine, emulator, java, packer, preflight, python_env, work
 
 HEARTBEAT = 20.0
 
@@ -48,6 +48,7 @@ def parts() -> list[Part]:
         Part("docker", ("preflight",), 30, lambda _part: docker_engine.ensure()),
         Part("venv", ("preflight",), 25, lambda _part: python_env.ensure()),
         Part("base image", ("docker",), 45, lambda _part: base_image.ensure()),
+        Part("java", ("base image",), 40, lambda _part: java.ensure()),
         Part("emulator", ("venv", "base image"), 10, lambda _part: emulator.ensure()),
         Part("aptly", ("base image",), 120, compiled(aptly.ensure)),
     ]

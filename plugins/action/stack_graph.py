@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,13 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.twine.platform.plugins.module_utils._aws.accounts import Accounts, Operator
-from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
+from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure, sentence
+from ansible_collections.twine.platform.plugins.module_utils._release import approval
+from ansible_collections.twine.platform.plugins.module_utils._release.release import Release, from_data
 from ansible_collections.twine.platform.plugins.module_utils._stacks.difference import differences
 from ansible_collections.twine.platform.plugins.module_utils._stacks.engine import Engine, Options, Result
 from ansible_collections.twine.platform.plugins.module_utils._stacks.estate import accounts_of
+from ansible_collections.twine.platform.plugins.module_utils._stacks.shape import shapes
 
 _TEMPLATES = Path(__file__).resolve().parents[2] / "cloudformation"
 _VARIABLES = (
@@ -26,12 +30,14 @@ _VARIABLES = (
     "account_endpoint_url",
     "account_admin_profile",
 )
+_SIGNERS = "account_release_signers"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "estate": {"type": "str", "required": True},
     "group": {"type": "str", "default": "accounts"},
     "accounts": {"type": "list", "elements": "str"},
     "stacks_variable": {"type": "str", "default": "stacks"},
     "only": {"type": "list", "elements": "str", "default": []},
+    "release_file": {"type": "path"},
     "plan_only": {"type": "bool", "default": False},
     "destroy": {"type": "list", "elements": "str", "default": []},
     "templates": {"type": "list", "elements": "path", "default": []},
@@ -74,28 +80,66 @@ class ActionModule(ActionBase):
 
     def engine(self, options: dict[str, Any], task_vars: dict[str, Any], emit: Callable[[str], None]) -> Engine:
         """The engine over the inventory's accounts, with everything checked that can be before the first call."""
-        return _engine(options, self._hosts(options, task_vars), emit)
+        names = self.names(options, task_vars)
+        closed = self._closed(names, options, task_vars)
+        release = self._release(closed, options, task_vars)
+        # What was checked is what is deployed, whatever another variable says.
+        over = {"release": release.as_data()} if release else {}
+        wanted = (*_VARIABLES, options["stacks_variable"])
+        engine = _engine(options, {name: self.variables(name, wanted, task_vars["hostvars"], over) for name in names}, emit)
+        if release and (strange := approval.strange(release, _standing(engine, release, closed))):
+            why = f"account {', '.join(sorted(closed))} takes what that release names, and nothing else. {'; '.join(strange)}"
+            remedy = f"Check out its commit ({release.commit}), or have a new release made, deployed to dev and promoted"
+            raise Failure(sentence("deploy release", release.name, why, remedy))
+        return engine
 
-    def _hosts(self, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        names = options["accounts"] or task_vars.get("groups", {}).get(options["group"], [])
+    def _closed(self, names: list[str], options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, str]:
+        """Of the accounts that this run may write in, those that take signed releases only, with their files of allowed signers."""
+        if options["plan_only"] or (self._task.check_mode and not options["release_file"]):
+            return {}
+        signers = {name: self.variables(name, (_SIGNERS,), task_vars["hostvars"], {}).get(_SIGNERS) or "" for name in names}
+        return approval.closed(signers, options["only"])
+
+    def _release(self, closed: dict[str, str], options: dict[str, Any], task_vars: dict[str, Any]) -> Release | None:
+        """The release that is deployed, checked: its schema always, its signature for each account that asks for one."""
+        if not options["release_file"]:
+            if closed:
+                why = "it takes signed releases only, and no release file was given"
+                raise Failure(sentence("deploy to account", ", ".join(sorted(closed)), why, "Give the option release_file"))
+            return None
+        asked = [{"account": account, "signers": file} for account, file in closed.items()] or [{}]
+        for more in asked:
+            arguments = {"path": options["release_file"], **more}
+            found = self._execute_module(module_name="twine.platform.release_check", module_args=arguments, task_vars=task_vars)
+            if found.get("failed"):
+                raise Failure(str(found.get("msg", "")))
+        return from_data(found["release"])
+
+    @staticmethod
+    def names(options: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
+        """The accounts that are asked for."""
+        names: list[str] = options["accounts"] or task_vars.get("groups", {}).get(options["group"], [])
         if not names:
             raise Failure(
                 f"Failed to find accounts in group {options['group']}: the inventory has no such group, or it is empty. "
                 "Pass an estate's inventory, e.g. -i inventories/local."
             )
-        wanted = (*_VARIABLES, options["stacks_variable"])
-        found: dict[str, dict[str, Any]] = {}
         for name in names:
             if name not in task_vars["hostvars"]:
                 raise Failure(f"Failed to find account {name}: the inventory has no such host. Correct 'accounts'.")
-            found[name] = self._variables(name, wanted, task_vars["hostvars"])
-        return found
+        return names
 
-    def _variables(self, host: str, wanted: tuple[str, ...], hostvars: Any) -> dict[str, Any]:
+    def variables(self, host: str, wanted: tuple[str, ...], hostvars: Any, over: dict[str, Any]) -> dict[str, Any]:
+        """Variables of an account, rendered, with those of ``over`` in place of its own."""
         # hostvars[host][key] would not let a value refer to hostvars in turn, as an account's peers do.
-        raw: dict[str, Any] = {**hostvars.raw_get(host), "hostvars": hostvars}
+        raw: dict[str, Any] = {**hostvars.raw_get(host), "hostvars": hostvars, **over}
         templar = self._templar.copy_with_new_env(available_variables=raw)
         return {key: templar.template(raw[key]) for key in wanted if key in raw}
+
+
+def folders(options: dict[str, Any]) -> list[Path]:
+    """Where templates are looked for: the user's own folders first."""
+    return [*(Path(folder) for folder in options["templates"]), _TEMPLATES]
 
 
 def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Callable[[str], None]) -> Engine:
@@ -116,7 +160,7 @@ def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Cal
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "twine.platform"
     settings = Options(
         estate=options["estate"],
-        folders=[*(Path(folder) for folder in options["templates"]), _TEMPLATES],
+        folders=folders(options),
         state=Path(options["state_dir"] or cache) / options["estate"],
         only=tuple(options["only"]),
         destroy=frozenset(options["destroy"]),
@@ -126,6 +170,16 @@ def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Cal
     raw = {name: variables.get(options["stacks_variable"], []) for name, variables in hosts.items()}
     at_hand = {name: bool(account.admin_profile) for name, account in accounts.items()}
     return Engine(raw, Accounts(accounts, operator), settings, emit, at_hand)
+
+
+def _standing(engine: Engine, release: Release, closed: dict[str, str]) -> dict[str, approval.Standing]:
+    """The stacks that would be deployed to closed accounts, as they would be."""
+    digests = shapes(engine.stacks, release.images)
+    return {
+        key: approval.Standing(engine.templates[key].path.name, hashlib.sha256(engine.templates[key].path.read_bytes()).hexdigest(), digests[key])
+        for key, stack in engine.stacks.items()
+        if key in engine.selected and stack.account in closed
+    }
 
 
 def facts(outcome: Result, would: bool) -> dict[str, Any]:

@@ -39,7 +39,8 @@ options:
     default: true
 notes:
   - Accounts are inventory hosts. Each sets C(account_id), C(account_region), C(account_role_arn), C(account_external_id) and,
-    for the first deploy only, C(account_admin_profile).
+    for the first deploy only, C(account_admin_profile). One that sets C(account_release_signers), a file of allowed signers as
+    C(ssh-keygen) has it, is written to only with a release that one of them signed.
 requirements:
   - boto3 >= 1.34.0
   - botocore >= 1.34.0

@@ -9,11 +9,13 @@ module: deb_build
 short_description: Build Debian packages from their definitions in throw-away containers
 version_added: 0.1.0
 description:
-  - Reads C(package.yml) of each package strictly, fetches its sources by their registry's own client, proves their
-    digests, and builds it with C(dpkg-buildpackage) and C(lintian) in a container of the builder image without a network.
+  - Reads C(package.yml) of each package strictly, fetches its sources from their registry, proves their digests,
+    and builds it with C(dpkg-buildpackage) and C(lintian) in a container of the builder image without a network.
   - A package is built again only when its key changed. The key is a digest over the package's folder, its version,
     its sources' digests and the builder image. The reason for a build names what moved.
   - Independent packages are built side by side.
+  - Each package is then installed on a clean machine, beside the packages of ours that it needs, and its smoke test is run.
+    Only what passed goes into O(output), with its C(.buildinfo) and a CycloneDX bill of materials (C(.cdx.json)) beside it.
   - Runs on the machine that has the checkout and Docker's client, commonly the control node.
 author:
   - The twine.platform authors (@twine-platform)
@@ -70,7 +72,6 @@ requirements:
   - docker (client)
   - PyYAML
   - mvn, for packages whose source is an artifact of a Maven repository
-  - pip, for packages whose source are wheels
 """
 
 EXAMPLES = r"""
@@ -115,10 +116,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.build import Workshop, describe
-from ansible_collections.twine.platform.plugins.module_utils._packages.builder import Builder
+from ansible_collections.twine.platform.plugins.module_utils._packages.builder import BaseImage, Builder
 from ansible_collections.twine.platform.plugins.module_utils._packages.definition import defined_names, load_packages
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
+from ansible_collections.twine.platform.plugins.module_utils._packages.shelf import Shelf
+from ansible_collections.twine.platform.plugins.module_utils._packages.smoke import SmokeTests
 from ansible_collections.twine.platform.plugins.module_utils._packages.sources import Sources
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -138,19 +141,17 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def build(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Plan, and unless `check`, carry out; returns the module's result."""
     checkout = Path(params["checkout"]).resolve()
+    labels = tuple(f"{name}={value}" for name, value in sorted(params["labels"].items()))
+    folder, base, shelf = checkout / params["folder"], BaseImage(run, params["base_image"]), Shelf(checkout / params["output"])
     workshop = Workshop(
-        builder=Builder(
-            run,
-            checkout / params["folder"] / "builder",
-            params["base_image"],
-            tuple(f"{name}={value}" for name, value in sorted(params["labels"].items())),
-        ),
-        sources=Sources(checkout, checkout / params["cache"], run),
-        output=checkout / params["output"],
+        builder=Builder(run, folder / "builder", base, labels),
+        sources=Sources(checkout, checkout / params["cache"], run, params["base_image"], labels),
+        shelf=shelf,
         distribution=params["distribution"],
+        smoke=SmokeTests(run, folder / "smoke_test", base, shelf, labels),
     )
-    packages = load_packages(checkout / params["folder"], params["packages"], params["distribution"], params["sources"])
-    before = {name: record.version for name, record in workshop.records().items()}
+    packages = load_packages(folder, params["packages"], params["distribution"], params["sources"])
+    before = {name: record.version for name, record in shelf.records().items()}
     steps = workshop.plan(packages, {name: str(version) for name, version in params["versions"].items()})
     said = [f"{step.package.name} {step.version}: {step.reason}" for step in steps if step.reason]
     after = {**before, **{step.package.name: step.version for step in steps}}
@@ -162,7 +163,7 @@ def build(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     }
     if not check:
         progress: list[str] = []
-        outcomes = workshop.carry_out(steps, defined_names(checkout / params["folder"]), progress.append)
+        outcomes = workshop.carry_out(steps, defined_names(folder), progress.append)
         result.update(packages=[describe(outcome) for outcome in outcomes], summary=progress)
     return result
 

@@ -20,75 +20,117 @@ options:
     required: true
   release:
     description:
-      - The release, with the keys V(name), V(snapshot), V(commit), V(packages) (name to C(version), C(architecture) and C(sha256)), V(images)
-        (role to image id), V(bake_keys) (role to digest) and V(templates) (file name to SHA-256).
+      - What it is made of, with the keys C(name), C(commit), C(images) (role to image id), C(bake_keys) (role to digest), C(templates) (file
+        name to SHA-256) and C(plan) (C(account/stack) to digest).
     type: dict
     required: true
-  replace:
-    description: Whether a file of that path with other content may be replaced, as for the pointer to the current release.
-    type: bool
-    default: false
+  snapshot:
+    description:
+      - The snapshot that the images were baked from, as C(playbooks/publish_packages.yml) notes it. Its name, our packages and those of
+        the distribution become the keys C(snapshot), C(packages) and C(distribution).
+    type: dict
+    required: true
+  pointer:
+    description: Name of a symbolic link beside the file that is pointed to it, such as C(current.yml).
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: Tells what would be written, writes nothing.
     support: full
   diff_mode:
-    description: Shows the difference between the two releases.
+    description: Shows the file, and which release the pointer left.
     support: full
+seealso:
+  - module: twine.platform.release_plan
+  - module: twine.platform.release_check
 """
 
 EXAMPLES = r"""
 - name: Name what this release is made of
   twine.platform.release_file:
-    path: releases/1.0.1.yml
-    release: "{{ release }}"
+    path: releases/1.0.1-0a1b2c3d.yml
+    pointer: current.yml
+    snapshot: "{{ lookup('ansible.builtin.file', 'build/releases/snapshot.json') | from_json }}"
+    release:
+      name: 1.0.1-0a1b2c3d
+      commit: 35da608f1c2e
+      images: {twine: ami-0123456789abcdef0}
+      bake_keys: {twine: 0a1b2c3d4e5f}
+      templates: "{{ planned.templates }}"
+      plan: "{{ planned.plan }}"
 """
 
 RETURN = r"""
+path:
+  description: The file.
+  returned: always
+  type: str
+  sample: releases/1.0.1-0a1b2c3d.yml
 differences:
-  description: What changed from the file that was there, a sentence each; empty for a new file.
+  description: What changed from the release that the pointer pointed to, a sentence each; empty when there was none.
   returned: always
   type: list
   elements: str
   sample: ["package twine: 1.0.0-1~deb12 → 1.0.1-1~deb12"]
 """
 
-import traceback
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.twine.platform.plugins.module_utils._release.release import Release, ReleaseError, difference, from_data
-
-try:
-    import yaml
-except ImportError:
-    YAML_IMPORT_ERROR = traceback.format_exc()
-else:
-    YAML_IMPORT_ERROR = ""
-
-
-def text_of(release: Release) -> str:
-    """The release as the YAML text that is written."""
-    head = "# Written by playbooks/release.yml. What is changed here by hand is refused.\n---\n"
-    return head + str(yaml.safe_dump(release.as_data(), sort_keys=False))
+from ansible_collections.twine.platform.plugins.module_utils._release.difference import difference, sentences
+from ansible_collections.twine.platform.plugins.module_utils._release.record import contents
+from ansible_collections.twine.platform.plugins.module_utils._release.release import (
+    YAML_IMPORT_ERROR,
+    Release,
+    ReleaseError,
+    from_data,
+    load,
+    text_of,
+)
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Compares, refuses or writes; returns the module's result."""
     path = Path(module.params["path"])
-    release = from_data(module.params["release"])
+    release = from_data({**module.params["release"], **contents(module.params["snapshot"])}, "the release to write")
     wanted = text_of(release)
     present = path.read_text() if path.exists() else ""
-    differences = difference(from_data(yaml.safe_load(present)), release) if present else []
-    changed = present != wanted
-    if changed and present and not module.params["replace"]:
+    if present and present != wanted:
         raise ReleaseError(f"Failed to write release {release.name}: {path} holds other content. Give the release another name.")
-    if changed and not module.check_mode:
+    pointer = path.with_name(module.params["pointer"]) if module.params["pointer"] else None
+    moves = pointer is not None and not (pointer.is_symlink() and str(pointer.readlink()) == path.name)
+    before = _pointed(pointer) if pointer and moves else None
+    if not module.check_mode:
         path.parent.mkdir(parents=True, exist_ok=True)
-        module.atomic_move(_staged(module, wanted), str(path))
-    return {"changed": changed, "differences": differences, "diff": {"before": present, "after": wanted}}
+        if not present:
+            module.atomic_move(_staged(module, wanted), str(path))
+        if pointer and moves:
+            _point(pointer, path.name)
+    return {
+        "changed": not present or moves,
+        "path": str(path),
+        "differences": sentences(difference(before, release)) if before else [],
+        "diff": {"before": present, "after": wanted, "before_header": before.name if before else "", "after_header": release.name},
+    }
+
+
+def _pointed(pointer: Path) -> Release | None:
+    """The release that the pointer points to; none when it points nowhere, or to what is no release any more."""
+    try:
+        return load(pointer)[1]
+    except ReleaseError:
+        return None
+
+
+def _point(pointer: Path, name: str) -> None:
+    """Have the link point there, in one step: a reader sees the old release or the new one."""
+    staged = pointer.with_name(f".{pointer.name}.new")
+    staged.unlink(missing_ok=True)
+    staged.symlink_to(name)
+    staged.replace(pointer)
 
 
 def _staged(module: AnsibleModule, text: str) -> str:
@@ -102,7 +144,8 @@ def main() -> None:
     options = {
         "path": {"type": "path", "required": True},
         "release": {"type": "dict", "required": True},
-        "replace": {"type": "bool", "default": False},
+        "snapshot": {"type": "dict", "required": True},
+        "pointer": {"type": "str", "default": ""},
     }
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     if YAML_IMPORT_ERROR:

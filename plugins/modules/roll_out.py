@@ -48,6 +48,11 @@ options:
     description: Inventory variable that holds an account's list of stacks.
     type: str
     default: stacks
+  release_file:
+    description:
+      - The release that the inventory's variable C(release) is to be, checked before the first call. An account that sets
+        C(account_release_signers) is entered only with a release that one of those signed and that names just what is deployed.
+    type: path
   templates:
     description: Folders that are searched for templates before the collection's own C(cloudformation).
     type: list

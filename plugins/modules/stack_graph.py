@@ -53,6 +53,11 @@ options:
     type: list
     elements: str
     default: []
+  release_file:
+    description:
+      - The release that the inventory's variable C(release) is to be, checked before the first call. An account that sets
+        C(account_release_signers) is entered only with a release that one of those signed and that names just what is deployed.
+    type: path
   templates:
     description: Folders that are searched for templates before the collection's own C(cloudformation).
     type: list

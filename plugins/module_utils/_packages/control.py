@@ -35,12 +35,13 @@ def paragraphs(text: str) -> list[dict[str, str]]:
 
 def names_in(relation: str) -> set[str]:
     """The package names of a relation field: the first alternative of each, without versions and substitutions."""
-    names = set()
-    for clause in relation.replace("\n", " ").split(","):
-        name = re.split(r"[\s(|\[<:]", clause.strip(), maxsplit=1)[0]
-        if name and not name.startswith("${"):
-            names.add(name)
-    return names
+    names = {re.split(r"[\s(|\[<:]", clause, maxsplit=1)[0] for clause in clauses(relation)}
+    return {name for name in names if not name.startswith("${")}
+
+
+def clauses(relation: str) -> list[str]:
+    """The parts of a relation field, each with its alternatives and versions."""
+    return [" ".join(clause.split()) for clause in relation.split(",") if clause.strip()]
 
 
 def check_debian_folder(folder: Path, name: str, version: str, build_depends: Iterable[str], depends: Iterable[str]) -> None:
@@ -59,6 +60,20 @@ def check_debian_folder(folder: Path, name: str, version: str, build_depends: It
             f"its top entry is {top_name} ({top_version}), the definition's is {name} ({version})",
             "Add an entry, or mend version and revision in package.yml",
         )
+    check_overrides(folder)
+
+
+def check_overrides(folder: Path) -> None:
+    """Raise PackageError unless each of lintian's overrides stands alone, names one place, and has its reason above it."""
+    for path in sorted((folder / "debian").rglob("*lintian-overrides")):
+        reason = False
+        for number, line in enumerate(_read(path).splitlines(), 1):
+            if line.strip() and not line.startswith("#"):
+                if "*" in line:
+                    raise PackageError(f"read {path}", f"line {number} has a wildcard", "Write one line for each place that lintian names")
+                if not reason:
+                    raise PackageError(f"read {path}", f"line {number} has no reason", "Say in a comment right above it why lintian is wrong here")
+            reason = line.startswith("#") and len(line.strip("# ")) > 0
 
 
 def _same(folder: Path, key: str, defined: Iterable[str], paragraph: Mapping[str, str], field: str) -> None:

@@ -1,23 +1,45 @@
-"""What a release is, and what makes two of them differ.
+"""What a release is: a small file that names everything which is deployed. Read and written here, checked both times.
 
-A release names a repository snapshot, the packages in it, the images baked from it, the commit and the templates. From
-it the release can be deployed again. It is written by ``playbooks/release.yml``, never by hand.
+A release names a repository snapshot with its packages, the images baked from it, the commit, the templates, and of each
+stack what is planned. From it the release can be deployed again. It is written by ``playbooks/release.yml``, never by hand.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+try:
+    import yaml
+except ImportError:
+    YAML_IMPORT_ERROR = traceback.format_exc()
+else:
+    YAML_IMPORT_ERROR = ""
+
 NAME = re.compile(r"[a-z0-9][a-z0-9.+~-]{0,62}")
+SNAPSHOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~-]{0,127}")
+COMMIT = re.compile(r"[0-9a-f]{7,40}(\+changes)?|none")
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?")
+VERSION = re.compile(r"([0-9]+:)?[0-9][A-Za-z0-9.+~-]*")
+ARCHITECTURE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)?")
+ROLE = re.compile(r"[a-z][a-z0-9_]*")
 IMAGE = re.compile(r"ami-[0-9a-f]{8,17}")
+BAKE_KEY = re.compile(r"[0-9a-f]{12,64}")
+TEMPLATE = re.compile(r"[A-Za-z0-9_-]+\.(yml|yaml|json)")
+STACK = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z][A-Za-z0-9-]*")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+
+HEAD = "# Written by playbooks/release.yml. What is changed here by hand is refused.\n---\n"
+_WIDTH = 240
 
 
 class ReleaseError(ValueError):
-    """A release that can't be one; the message names the key and the remedy."""
+    """A release that can't be one, or can't be used; the message names file, key and remedy."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +55,10 @@ class Package:
 class Release:
     """Everything a release is made of.
 
-    ``images`` maps a machine's role to the image id that is launched, ``bake_keys`` to the digest of what that image was
-    baked from; ``templates`` maps a template's file name to its SHA-256.
+    ``packages`` are ours, ``distribution`` those of the distribution that the snapshot froze with them. ``images`` maps a
+    machine's role to the image id that is launched, ``bake_keys`` to the digest of what that image was baked from;
+    ``templates`` maps a template's file name to its SHA-256, ``plan`` a stack (``account/name``) to the digest of what it
+    takes from where.
     """
 
     name: str
@@ -44,6 +68,8 @@ class Release:
     images: dict[str, str]
     bake_keys: dict[str, str]
     templates: dict[str, str]
+    plan: dict[str, str]
+    distribution: dict[str, Package] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
         """The release as plain data, keys in the order in which a person reads them."""
@@ -51,65 +77,111 @@ class Release:
         return {key: dict(sorted(value.items())) if isinstance(value, dict) else value for key, value in data.items()}
 
 
-def from_data(data: object) -> Release:
-    """Reads a release from plain data.
+def text_of(release: Release) -> str:
+    """The release as the text that is written: a line a package, so that two of them compare well."""
+    data = release.as_data()
+    for key in ("packages", "distribution"):
+        data[key] = {name: _Line(package) for name, package in data[key].items()}
+    return HEAD + str(yaml.dump(data, Dumper=_dumper(), sort_keys=False, width=_WIDTH))
 
-    :raises ReleaseError: for an unknown or missing key, a wrong type, or an id that can't be one.
+
+class _Line(dict[str, str]):
+    """A mapping that is written on one line."""
+
+
+@lru_cache(maxsize=1)
+def _dumper() -> Any:
+    dumper: Any = type("ReleaseDumper", (yaml.SafeDumper,), {})
+    dumper.add_representer(_Line, lambda self, value: self.represent_mapping("tag:yaml.org,2002:map", value, flow_style=True))
+    return dumper
+
+
+def load(path: Path) -> tuple[bytes, Release]:
+    """The bytes of a release file, and the release that they are.
+
+    :raises ReleaseError: if it can't be read, and as :func:`from_text` does.
+    """
+    try:
+        content = path.read_bytes()
+        return content, from_text(content.decode(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        remedy = "Make one with playbooks/release.yml, or name another with -e release_file=<path>"
+        raise ReleaseError(f"Failed to read release file {path}: {why}. {remedy}.") from None
+
+
+def from_text(text: str, where: str) -> Release:
+    """Reads the text of a release file; ``where`` is its path, for messages.
+
+    :raises ReleaseError: for what is no YAML, and as :func:`from_data` does.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise _refusal(where, "the file", f"it is no YAML ({' '.join(str(error).split())})") from None
+    return from_data(data, where)
+
+
+def from_data(data: object, where: str = "the release") -> Release:
+    """Reads a release from plain data; ``where`` says whence, for messages.
+
+    :raises ReleaseError: for an unknown or missing key, a wrong type, or a value that can't be one.
     """
     if not isinstance(data, Mapping):
-        raise _refusal("the file", "it holds no mapping")
-    fields = ("name", "snapshot", "commit", "packages", "images", "bake_keys", "templates")
-    if unknown := sorted(set(map(str, data)) - set(fields)):
-        raise _refusal(unknown[0], "it is no key of a release file")
-    if missing := [name for name in fields if name not in data]:
-        raise _refusal(missing[0], "it is missing")
-    for name in ("name", "snapshot", "commit"):
-        if not isinstance(data[name], str) or not NAME.fullmatch(data[name]):
-            raise _refusal(name, f"{data[name]!r} is not a name of lower-case letters, digits and . + ~ -")
-    return Release(
-        name=data["name"],
-        snapshot=data["snapshot"],
-        commit=data["commit"],
-        packages={name: _package(name, value) for name, value in _mapping(data, "packages").items()},
-        images={role: _matching("images", role, value, IMAGE) for role, value in _mapping(data, "images").items()},
-        bake_keys={role: str(value) for role, value in _mapping(data, "bake_keys").items()},
-        templates={name: _matching("templates", name, value, SHA256) for name, value in _mapping(data, "templates").items()},
-    )
+        raise _refusal(where, "the file", "it holds no mapping")
+    if unknown := sorted(set(map(str, data)) - set(_FIELDS)):
+        raise _refusal(where, unknown[0], "it is no key of a release file")
+    if missing := [name for name in _FIELDS if name not in data]:
+        raise _refusal(where, missing[0], "it is missing")
+    release = Release(**{name: _read(where, name, data[name]) for name in _FIELDS})
+    for name in ("packages", "images", "templates", "plan"):
+        if not data[name]:
+            raise _refusal(where, name, "it is empty")
+    if lone := sorted(set(release.images) ^ set(release.bake_keys)):
+        raise _refusal(where, f"bake_keys.{lone[0]}", "an image and its bake key go together, and one of them is missing")
+    return release
 
 
-def difference(old: Release, new: Release) -> list[str]:
-    """What changed from ``old`` to ``new``, a sentence each, in the order a reader asks: packages, images, templates."""
-    lines = []
-    for name in sorted(old.packages.keys() | new.packages.keys()):
-        before, after = old.packages.get(name), new.packages.get(name)
-        if before and after and before.version == after.version and before.sha256 != after.sha256:
-            lines.append(f"package {name} {after.version}: other content")
-        elif before != after:
-            lines.append(f"package {name}: {before.version if before else 'absent'} → {after.version if after else 'absent'}")
-    for kind, left, right in (("image", old.images, new.images), ("template", old.templates, new.templates)):
-        moved = [name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
-        lines += [f"{kind} {name}: {left.get(name, 'absent')[:16]} → {right.get(name, 'absent')[:16]}" for name in moved]
-    return lines
-
-
-def _refusal(key: str, why: str) -> ReleaseError:
-    return ReleaseError(f"Failed to read the release at {key}: {why}. Have it written by playbooks/release.yml.")
-
-
-def _mapping(data: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = data[key]
+def _read(where: str, name: str, value: object) -> Any:
+    """The value of one key."""
+    wanted = _FIELDS[name]
+    if isinstance(wanted, re.Pattern):
+        return _text(where, name, value, wanted)
     if not isinstance(value, Mapping):
-        raise _refusal(key, f"it holds {type(value).__name__}, not a mapping")
-    return {str(name): value[name] for name in value}
+        raise _refusal(where, name, f"it holds {type(value).__name__}, not a mapping")
+    names, read = wanted
+    return {_text(where, f"{name}.{key}", key, names): read(where, f"{name}.{key}", value[key]) for key in value}
 
 
-def _matching(key: str, name: str, value: object, pattern: re.Pattern[str]) -> str:
+def _text(where: str, key: str, value: object, pattern: re.Pattern[str]) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise _refusal(f"{key}.{name}", f"{value!r} does not look like one ({pattern.pattern})")
+        raise _refusal(where, key, f"{value!r} does not look like one ({pattern.pattern})")
     return value
 
 
-def _package(name: str, value: object) -> Package:
-    if not isinstance(value, Mapping) or set(value) != {"version", "architecture", "sha256"}:
-        raise _refusal(f"packages.{name}", "it needs exactly the keys version, architecture and sha256")
-    return Package(str(value["version"]), str(value["architecture"]), _matching("packages", name, value["sha256"], SHA256))
+def _matching(pattern: re.Pattern[str]) -> Callable[[str, str, object], str]:
+    return lambda where, key, value: _text(where, key, value, pattern)
+
+
+def _package(where: str, key: str, value: object) -> Package:
+    parts = {"version": VERSION, "architecture": ARCHITECTURE, "sha256": SHA256}
+    if not isinstance(value, Mapping) or set(value) != set(parts):
+        raise _refusal(where, key, "it needs exactly the keys version, architecture and sha256")
+    return Package(**{part: _text(where, f"{key}.{part}", value[part], pattern) for part, pattern in parts.items()})
+
+
+def _refusal(where: str, key: str, why: str) -> ReleaseError:
+    return ReleaseError(f"Failed to read {where} at {key}: {why}. Have it written by playbooks/release.yml.")
+
+
+_FIELDS: dict[str, re.Pattern[str] | tuple[re.Pattern[str], Callable[[str, str, object], Any]]] = {
+    "name": NAME,
+    "snapshot": SNAPSHOT,
+    "commit": COMMIT,
+    "packages": (PACKAGE, _package),
+    "images": (ROLE, _matching(IMAGE)),
+    "bake_keys": (ROLE, _matching(BAKE_KEY)),
+    "templates": (TEMPLATE, _matching(SHA256)),
+    "plan": (STACK, _matching(SHA256)),
+    "distribution": (PACKAGE, _package),
+}

@@ -14,7 +14,7 @@ from typing import Any
 
 from .._aws.accounts import Accounts, Source
 from .._aws.errors import Failure, sentence
-from . import changes, checks, graph, spec
+from . import changes, checks, graph, images, spec
 from .cloudformation import GOOD, READY, CloudFormation, Observed
 from .decide import MOVING, Decision, decide, verdict, wanted
 from .journal import Journal, Lock
@@ -232,6 +232,7 @@ class Engine:
             self.journal.note("begin", run=self._run)
             decisions = result.decisions = self.look()
             self._refuse_blocked(decisions)
+            self._refuse_absent_images(decisions)
             progress = self._progress(decisions)
             updates = [key for key in decisions if self._plannable(decisions, key, creates=False)]
             planned = self._plan_all(updates, decisions, progress)
@@ -256,6 +257,21 @@ class Engine:
         ]
         if blocked:
             raise Failure("\n".join(blocked))
+
+    def _refuse_absent_images(self, decisions: Mapping[str, Decision]) -> None:
+        differing = [self.stacks[key] for key, decision in decisions.items() if decision.verdict not in ("unchanged", "protect")]
+        named = images.named(differing, self.templates)
+        if refused := [line for account in named for line in images.absent(account, named[account], self._ec2)]:
+            raise Failure("\n".join(refused))
+
+    def _ec2(self, account: str) -> Any:
+        """EC2 of an account; before its role exists, with the account's own credentials."""
+        try:
+            return self._accounts.client(account, "ec2", "role")
+        except Failure:
+            if not self._sources.get(account):
+                raise
+            return self._accounts.client(account, "ec2", "account")
 
     def _walk(self, result: Result, planned: dict[str, Planned], progress: Progress) -> None:
         queue = graph.ReadyQueue(self.graph, graph.remaining(self.graph, progress.estimates), self.options.parallel, self.selected)

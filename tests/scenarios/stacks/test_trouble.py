@@ -22,6 +22,30 @@ Outputs:
   Name: {Value: !Ref Files}
 """
 
+IMAGE = """\
+Parameters: {ImageId: {Type: "AWS::EC2::Image::Id"}, Above: {Type: String}}
+Resources:
+  Template: {Type: "AWS::EC2::LaunchTemplate", Properties: {LaunchTemplateData: {ImageId: !Ref ImageId}}}
+Outputs:
+  Name: {Value: !Ref Template}
+"""
+
+
+def test_an_image_that_is_not_there_is_told_before_the_first_write(cloud: Cloud) -> None:
+    deploy(cloud, tiny())
+    (cloud.folder / "image.yml").write_text(IMAGE)
+    raw = tiny("w")
+    gone = {"ImageId": "ami-ffffffffffffffff0", "Above": {"output": "network.Name"}}
+    raw["dev"][2] = {"name": "application", "template": "image.yml", "parameters": gone}
+    before = standing(cloud)
+    with pytest.raises(Failure, match=r"deploy stack dev/application: image ami-ffffffffffffffff0 is not there in account dev"):
+        deploy(cloud, raw)
+    assert standing(cloud) == before
+
+    ec2 = Accounts(cloud.accounts(), cloud.operator()).client("dev", "ec2", "account")
+    gone["ImageId"] = ec2.describe_images()["Images"][0]["ImageId"]
+    assert "dev/application" in deploy(cloud, raw).changed
+
 
 def test_a_failed_stack_tells_its_first_failure_and_the_next_run_mends_it(cloud: Cloud) -> None:
     raw = tiny()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import gzip
+import io
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +31,8 @@ source:
   kind: tree
 build_depends: []
 depends: [python3]
+smoke_test:
+  - greet --version
 """
 CONTROL = """Source: greeting
 Build-Depends: debhelper-compat (= 13), dh-python
@@ -45,6 +50,29 @@ CHANGELOG = """greeting (1.0-1~deb12) bookworm; urgency=medium
 """
 KEY_EMAIL = "tests@example.invalid"
 KEY = f"%no-protection\nKey-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nName-Email: {KEY_EMAIL}\nExpire-Date: 1d\n%commit\n"
+
+
+def write_deb(path: Path, fields: Mapping[str, str], files: Mapping[str, bytes], epoch: int = 0, mode: int = 0o644) -> Path:
+    """Write a deb without dpkg: the control fields and the files by path."""
+    control = "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
+    parts = {"debian-binary": b"2.0\n", "control.tar.gz": _packed({"./control": control}, epoch, mode)}
+    parts["data.tar.gz"] = _packed({f"./{name}": content for name, content in files.items()}, epoch, mode)
+    with path.open("wb") as deb:
+        deb.write(b"!<arch>\n")
+        for name, data in parts.items():
+            deb.write(f"{name:<16}{epoch:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode())
+            deb.write(data + b"\n" * (len(data) % 2))
+    return path
+
+
+def _packed(files: Mapping[str, bytes], epoch: int, mode: int) -> bytes:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime, member.mode = len(content), epoch, mode
+            tar.addfile(member, io.BytesIO(content))
+    return gzip.compress(plain.getvalue(), mtime=0)
 
 
 @pytest.fixture

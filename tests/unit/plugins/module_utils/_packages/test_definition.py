@@ -38,7 +38,8 @@ def test_everything_is_read(packages: Path) -> None:
 
 
 MAVEN = {"kind": "maven", "coordinates": "org.example:server:1.0:zip", "sha256": SHA}
-PYPI = {"kind": "pypi", "wheels": [{"name": "client", "version": "1.0", "sha256": SHA}]}
+PYPI = {"kind": "pypi", "project": "client", "version": "1.0", "sha256": SHA}
+DEBIAN = {"kind": "debian", "package": "hello", "version": "2.10-3", "suite": "bookworm", "sha256": SHA}
 ARCHIVE = {"kind": "archive", "url": "https://example.org/server.tar.gz", "sha256": SHA}
 GENERATED = {"kind": "generated", "file": "build/keys/key.asc"}
 
@@ -47,7 +48,8 @@ GENERATED = {"kind": "generated", "file": "build/keys/key.asc"}
     ("source", "expected"),
     [
         (MAVEN, definition.MavenSource("org.example:server:1.0:zip", SHA)),
-        (PYPI, definition.PypiSource((definition.Wheel("client", "1.0", SHA),))),
+        (PYPI, definition.PypiSource("client", "1.0", SHA)),
+        (DEBIAN, definition.DebianSource("hello", "2.10-3", "bookworm", SHA)),
         (ARCHIVE, definition.ArchiveSource("https://example.org/server.tar.gz", SHA)),
         (GENERATED, definition.GeneratedSource("build/keys/key.asc")),
     ],
@@ -67,6 +69,7 @@ def without(source: dict[str, Any], key: str) -> dict[str, Any]:
         ({"owner": "me"}, "owner is an unknown field. Known fields here: architecture, build_depends, depends"),
         ({"version": None}, "version is missing. Add it as packages/README.md shows it."),
         ({"version": 1.0}, "version is a number, not text. Put it in quotes"),
+        ({"version": 10}, "version is a number, not text. Put it in quotes"),
         ({"version": "1.0-1"}, "version is '1.0-1'. Write digits first"),
         ({"revision": "1"}, "revision is '1', not a whole number from 1."),
         ({"revision": True}, "revision is True, not a whole number from 1."),
@@ -75,14 +78,21 @@ def without(source: dict[str, Any], key: str) -> dict[str, Any]:
         ({"architecture": "alll"}, "architecture is 'alll'. Did you mean all?"),
         ({"depends": "python3"}, "depends is text, not a list of names."),
         ({"source": "tree"}, "source is text, not a mapping."),
-        ({"source": {"kind": "git"}}, "source.kind is 'git'. Choose one of tree, maven, pypi, archive, generated."),
+        ({"source": {"kind": "git"}}, "source.kind is 'git'. Choose one of tree, maven, pypi, debian, archive, generated."),
         ({"source": {"kind": "tree", "sha256": SHA}}, "source.sha256 is an unknown field."),
         ({"source": {"kind": "tree", "path": "nowhere"}}, "source.path is 'nowhere', and there is no such folder here."),
         ({"source": without(MAVEN, "sha256")}, "source.sha256 is missing. Add the file's SHA-256 (sha256sum FILE prints it)."),
         ({"source": {**MAVEN, "sha256": "abc"}}, "source.sha256 is 'abc', not a SHA-256. Write 64 lower-case"),
         ({"source": {**MAVEN, "coordinates": "server"}}, "source.coordinates is 'server'. Write group:artifact:version"),
-        ({"source": {"kind": "pypi", "wheels": []}}, "source.wheels is a list, not a list of mappings."),
-        ({"source": {"kind": "pypi", "wheels": [{"name": "client", "version": "1"}]}}, "source.wheels[0].sha256 is missing."),
+        ({"source": without(PYPI, "project")}, "source.project is missing."),
+        ({"source": {**PYPI, "wheels": []}}, "source.wheels is an unknown field. Known fields here: kind, project, sha256, version."),
+        ({"source": without(DEBIAN, "suite")}, "source.suite is missing."),
+        ({"licence": "free for all"}, "licence is 'free for all', not an SPDX expression. Write one such as Apache-2.0"),
+        ({"smoke_test": None}, "smoke_test is missing. List commands that must succeed where the package is installed"),
+        ({"smoke_test": "greet"}, "smoke_test is text, not a list of commands. Write '- PROGRAM --version'."),
+        ({"smoke_test": [{"echo Version": "1"}]}, "smoke_test[0] is a mapping, not text. Put it in quotes."),
+        ({"depends": ["python3", 3]}, "depends[1] is a number, not text. Put it in quotes."),
+        ({"smoke_test": ["greet\ngreet"]}, "smoke_test has a command of several lines."),
     ],
 )
 def test_a_mistake_is_named(packages: Path, changes: dict[str, Any], said: str) -> None:
@@ -105,6 +115,29 @@ def test_debian_folder_says_the_same(packages: Path, file: str, old: str, new: s
     assert said in refusal(path.parents[len(Path(file).parts) - 1])
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ("greeting: no-manual-page *\n", "line 1 has a wildcard. Write one line for each place that lintian names."),
+        ("greeting: no-manual-page [usr/bin/greet]\n", "line 1 has no reason. Say in a comment right above it"),
+        ("# Said by --help.\ngreeting: no-manual-page [usr/bin/greet]\ngreeting: other-tag [x]\n", "line 3 has no reason."),
+        ("#\ngreeting: no-manual-page [usr/bin/greet]\n", "line 2 has no reason."),
+    ],
+)
+@pytest.mark.parametrize("place", ["debian/greeting.lintian-overrides", "debian/source/lintian-overrides"])
+def test_overrides_have_a_reason_each(packages: Path, place: str, overrides: str, said: str) -> None:
+    path = packages / "greeting" / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(overrides)
+    assert f"Failed to read greeting/{place}: {said}" in refusal(packages / "greeting")
+
+
+def test_an_override_with_its_reason(packages: Path) -> None:
+    path = packages / "greeting" / "debian" / "greeting.lintian-overrides"
+    path.write_text("# Said by --help.\ngreeting: no-manual-page [usr/bin/greet]\n\n# Too.\ngreeting: other-tag [x]\n")
+    assert definition.load_package(packages / "greeting", "deb12").name == "greeting"
+
+
 def test_missing_debian_folder(packages: Path) -> None:
     (packages / "greeting" / "debian" / "control").unlink()
     assert "debian/control: No such file or directory. Add Debian's packaging for it." in refusal(packages / "greeting")
@@ -123,4 +156,4 @@ def test_another_source_stands_in(packages: Path) -> None:
 def test_every_package_of_this_checkout_is_defined_well() -> None:
     root = Path(__file__).resolve().parents[5] / "packages"
     names = [package.name for package in definition.load_packages(root, [], "deb12", {})]
-    assert {"elasticsearch", "python3-elasticsearch", "twine", "twine-archive-keyring"} <= set(names)
+    assert {"elasticsearch", "python3-elastic-transport", "python3-elasticsearch", "twine", "twine-archive-keyring"} <= set(names)

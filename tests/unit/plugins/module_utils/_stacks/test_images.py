@@ -1,0 +1,65 @@
+"""Images that stacks name are looked for before the first write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
+from ansible_collections.twine.platform.plugins.module_utils._stacks import images, spec
+from ansible_collections.twine.platform.plugins.module_utils._stacks.template import load
+
+HERE, GONE = "ami-0123456789abcdef0", "ami-fedcba98765432100"
+TEMPLATE = """\
+Parameters:
+  ImageId: {Type: "AWS::EC2::Image::Id"}
+  Other: {Type: String, Default: none}
+Resources:
+  Topic: {Type: AWS::SNS::Topic}
+"""
+
+
+def test_parameters_of_an_images_type_are_looked_at_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text(TEMPLATE)
+    template = load(tmp_path / "a.yml")
+    raw = {
+        "dev": [{"name": "one", "parameters": {"ImageId": HERE, "Other": GONE}}, {"name": "two", "parameters": {"ImageId": HERE}}],
+        "prod": [{"name": "one", "parameters": {"ImageId": {"output": "dev/one.Id"}}}],
+    }
+    stacks = spec.parse(raw)
+
+    assert images.named(stacks.values(), dict.fromkeys(stacks, template)) == {"dev": {HERE: "dev/one"}}
+
+
+def answer(rows: list[dict[str, Any]]) -> list[str]:
+    client = boto3.client("ec2", region_name="eu-west-2", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stub:
+        stub.add_response("describe_images", {"Images": rows}, {"Filters": [{"Name": "image-id", "Values": [HERE, GONE]}]})
+        return images.absent("prod", {HERE: "prod/application", GONE: "prod/search"}, lambda account: client)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"ImageId": HERE, "State": "available"}, {"ImageId": GONE, "State": "available"}], []),
+        ([{"ImageId": HERE, "State": "available"}], [f"prod/search: image {GONE} is not there in account prod"]),
+        ([{"ImageId": HERE, "State": "pending"}, {"ImageId": GONE, "State": "available"}], [f"prod/application: image {HERE} is pending"]),
+    ],
+)
+def test_an_image_that_cannot_be_launched_is_told_with_its_stack(rows: list[dict[str, Any]], told: list[str]) -> None:
+    found = answer(rows)
+
+    assert len(found) == len(told)
+    assert all(part in line and "playbooks/bake_image.yml" in line for part, line in zip(told, found, strict=True))
+
+
+def test_an_account_that_does_not_answer_is_told() -> None:
+    client = boto3.client("ec2", region_name="eu-west-2", aws_access_key_id="a", aws_secret_access_key="b")
+    stub = Stubber(client)
+    stub.add_client_error("describe_images", "UnauthorizedOperation", "no")
+    with stub, pytest.raises(Failure, match="Failed to look for images in account prod: no"):
+        images.absent("prod", {HERE: "prod/application"}, lambda account: client)
