@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages packages-repro repository publish bake plan deploy release bench clean
+.PHONY: help setup published demo down test lint unit test-application molecule integration scenarios collection packages packages-repro repository publish bake plan deploy release bench clean parity
 
 PYTHON := .venv/bin/python
 IMAGES ?= twine elasticsearch bastion
@@ -32,7 +32,7 @@ down: ## remove every container, network and volume of this checkout (images sta
 
 ##@ Check
 test: setup ## run all that follows, one part after another; print each part's time
-	@$(PYTHON) -m tools.suite lint unit molecule integration $(if $(wildcard tests/scenarios),scenarios)
+	@$(PYTHON) -m tools.suite lint unit molecule parity integration $(if $(wildcard tests/scenarios),scenarios)
 
 lint: setup ## run every linter side by side (make lint-ruff runs one)
 	@$(PYTHON) -m tools.lint
@@ -71,6 +71,9 @@ endif
 collection: setup ## build the collection's archive into build/dist
 	@$(PYTHON) -m tools.collection build
 
+bench: setup ## measure, and hold it against the bars (BENCH=publish for some)
+	@$(PYTHON) -m tests.benchmarks $(BENCH)
+
 ##@ The way, step by step, on the local estate
 packages: setup ## build the Debian packages into build/packages
 	@$(call playbook,build_packages)
@@ -89,6 +92,9 @@ publish: setup ## publish what was built as a signed, immutable snapshot
 
 bake: setup ## bake the images whose inputs moved (IMAGES="twine bastion" for some)
 	@$(call playbook,bake_image,-e '{"images": "$(IMAGES)"}')
+
+parity: published ## prove that a bake and a machine made without Packer on another base are the same
+	@$(PYTHON) -m tools.parity
 
 release: setup ## name what was built, published and baked as one release
 	@$(call playbook,release)

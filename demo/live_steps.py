@@ -19,7 +19,7 @@ CALM_RATE = 16.0
 RUSH_RATE = 64.0
 """Requests per second when one client's whole staff files its expenses at once."""
 
-ROLLOUT_RATE = 110.0
+ROLLOUT_RATE = 90.0
 """Requests per second while a release rolls out: a busy day, for which the group grows to ROLLOUT_MACHINES at least."""
 
 ROLLOUT_MACHINES = 4
@@ -126,6 +126,7 @@ def rollout(world: World) -> Told:
     ready = time.time()
     wait_for("the group grown to a busy day's load", 120, lambda: len(world.estate.serving(world.environment)) >= ROLLOUT_MACHINES)
     _wait_until_steady(world)
+    wait_for("head-room in the group, without which no rollout begins", 240, lambda: _has_room(world))
     since = time.time()
     before = world.estate.serving(world.environment)
     world.mark(f"release {new} begins to roll out over {len(before)} machines")
@@ -143,6 +144,11 @@ def rollout(world: World) -> Told:
         facts,
         f"{old} → {new} over {len(before)} machines in {end - start:.0f} s: {facts['failed_requests']} of {facts['requests']} requests failed",
     )
+
+
+def _has_room(world: World) -> bool:
+    group = world.estate.group(world.environment)
+    return int(group["DesiredCapacity"]) < int(group["MaxSize"])
 
 
 def next_version(version: str) -> str:
@@ -166,9 +172,10 @@ def _rollout_facts(world: World, seen: list[Sample], before: list[Machine]) -> d
         time.sleep(0.2)
     kinds = [sample.kind for sample in seen]
     count = max(1, len(seen))
+    # In this order: users go on, and what is acknowledged after the look at the database is not in it.
+    acknowledged = set(load.acknowledged)
     rows = world.estate.sql(world.environment, f"SELECT reference, count(*) FROM claims WHERE reference LIKE '{world.run}-%' GROUP BY reference")
     stored = {reference: int(times) for reference, times in rows}
-    acknowledged = set(load.acknowledged)
     left = {machine.id for machine in before} & {machine.id for machine in world.estate.serving(world.environment)}
     figures = summary(seen)
     return {

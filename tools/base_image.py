@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from tools import docker_engine, work
 
@@ -19,25 +20,64 @@ def ensure() -> str:
     """Make sure that the base image of these pins is there, and say where it came from."""
     pins = work.pins()["base"]
     key = work.digest(pins, SOURCES)[:12]
-    found = work.attempt(["docker", "image", "inspect", "--format", '{{index .Config.Labels "twine.base"}}', pins["image"]])
-    if found.returncode == 0 and found.stdout.strip() == key:
+    if _label(pins["image"]) == key:
         return f"{pins['image']} is there"
-    pulled = work.attempt(["docker", "pull", "--quiet", pins["registry_image"]], timeout=600)
-    if pulled.returncode == 0:
-        _from_registry(pins["image"], key, pins["registry_image"], pins["suite"], pins["packages"])
+    if _make(pins["image"], key, pins):
         return f"{pins['image']} from {pins['registry_image'].split('@')[0]}"
-    _from_archive(pins["image"], key, pins["suite"], pins["packages"])
     return f"{pins['image']} by mmdebstrap (no registry answered)"
+
+
+def second() -> str:
+    """Make sure that there is a second base image, made by a run of its own, of the very package versions of the first; return its name.
+
+    What is made of the one and of the other is then made independently. A first one that the archive has moved on from is made anew.
+    """
+    ensure()
+    pins = work.pins()["base"]
+    first, image = pins["image"], pins["image"].replace(":", "-second:")
+    key = work.digest(pins, SOURCES)[:12]
+    for _attempt in range(2):
+        beside = f"{key} beside {identity(first)}"
+        if _label(image) == beside:
+            return str(image)
+        _make(image, beside, pins)
+        if _versions(image) == _versions(first):
+            return str(image)
+        _make(first, key, pins)
+    raise work.Failed(f"Failed to make a base image equal to {first}: the archive moves between the two. Try again.")
+
+
+def identity(image: str) -> str:
+    """Return the image's id, 64 hexadecimal digits; empty if it is not there."""
+    return work.attempt(["docker", "image", "inspect", "--format", "{{.Id}}", image]).stdout.strip().removeprefix("sha256:")
+
+
+def _label(image: str) -> str:
+    return work.attempt(["docker", "image", "inspect", "--format", '{{index .Config.Labels "twine.base"}}', image]).stdout.strip()
+
+
+def _versions(image: str) -> set[str]:
+    return set(work.attempt(["docker", "run", "--rm", "--network", "none", image, "dpkg-query", "-W"]).stdout.splitlines())
+
+
+def _make(image: str, key: str, pins: dict[str, Any]) -> bool:
+    """Make it anew, whatever is there; return whether a registry answered."""
+    answered = work.attempt(["docker", "pull", "--quiet", pins["registry_image"]], timeout=600).returncode == 0
+    if answered:
+        _from_registry(image, key, pins["registry_image"], pins["suite"], pins["packages"])
+    else:
+        _from_archive(image, key, pins["suite"], pins["packages"])
+    return answered
 
 
 def _from_registry(image: str, key: str, source: str, suite: str, packages: list[str]) -> None:
     lines = "\\n".join(line.format(suite=suite) for line in SOURCES)
     dockerfile = f"""FROM {source}
-LABEL twine.base={key}
+LABEL twine.base="{key}"
 RUN rm -f /etc/apt/sources.list.d/* && printf '{lines}\\n' > /etc/apt/sources.list \\
  && apt-get update && apt-get install -y --no-install-recommends {" ".join(packages)} && apt-get clean
 """
-    command: work.Words = ["docker", "build", "--quiet", "--tag", image, "-"]
+    command: work.Words = ["docker", "build", "--quiet", "--no-cache", "--tag", image, "-"]
     work.run("build the base image", command, log="base", stdin=dockerfile, remedy="Check that containers reach Debian's archive.")
 
 
@@ -60,7 +100,7 @@ def _from_archive(image: str, key: str, suite: str, packages: list[str]) -> None
     try:
         command: work.Words = ["mmdebstrap", "--variant=minbase", include, lists, keep, suite, archive, "-"]
         work.run("make the base image", command, log="base", remedy=remedy, stdin=sources)
-        command = ["docker", "import", "--change", f"LABEL twine.base={key}", archive, image]
+        command = ["docker", "import", "--change", f'LABEL twine.base="{key}"', archive, image]
         work.run("import the base image", command, log="base", remedy="Check `docker info`.")
     finally:
         archive.unlink(missing_ok=True)

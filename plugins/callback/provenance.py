@@ -44,11 +44,5 @@ class CallbackModule(CallbackBase):
         task = result.task
         role = task._role.get_name() if task._role else ""
         if not task.check_mode:
-            note(
-                result.host.get_name(),
-                str(task.resolved_action or task.action),
-                result.result,
-                role,
-                task.get_name(include_role_fqcn=False),
-                task.args,
-            )
+            action = str(task.resolved_action or task.action)
+            note(result.host.get_name(), action, result.result, role, task.name or action, task.args)

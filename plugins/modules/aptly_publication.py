@@ -9,8 +9,9 @@ module: aptly_publication
 short_description: Have a published distribution show one snapshot
 version_added: 0.1.0
 description:
-  - Publishes a snapshot of aptly, signed and with index files by hash, or switches an existing publication to it.
+  - Publishes a snapshot of aptly, signed, with index files by hash and Signed-By, or switches an existing publication to it.
     Clients see the old snapshot or the new one, never a part of each.
+  - A key that cannot sign is refused before anything is written. Files of former snapshots stay until M(twine.platform.aptly_prune).
   - An earlier publish that was interrupted is noticed and brought to its end.
   - There is one writer at a time; others wait for their turn.
   - Runs as root on the repository machine.
@@ -44,6 +45,11 @@ options:
     description: The key to sign with, by fingerprint or address; it is in the user's keyring.
     type: str
     required: true
+  trusted_keys:
+    description: Further keys, by address, that the next index may be signed with; the Release file says so in Signed-By.
+    type: list
+    elements: str
+    default: []
   origin:
     description: What the Release file says as Origin; used when the publication is made.
     type: str
@@ -64,7 +70,7 @@ options:
   lock_timeout:
     description: Seconds to wait for another writer.
     type: int
-    default: 120
+    default: 600
 extends_documentation_fragment:
   - twine.platform.aptly
 """
@@ -111,11 +117,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "distribution": {"type": "str", "default": "bookworm"},
     "component": {"type": "str", "default": "main"},
     "signing_key": {"type": "str", "required": True, "no_log": False},
+    "trusted_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "origin": {"type": "str", "default": "twine.platform"},
     "label": {"type": "str", "default": "twine.platform"},
     "architectures": {"type": "list", "elements": "str", "default": ["amd64", "arm64"]},
     "force_overwrite": {"type": "bool", "default": False},
-    "lock_timeout": {"type": "int", "default": 120},
+    "lock_timeout": {"type": "int", "default": 600},
     "root": {"type": "path", "default": "/var/lib/aptly"},
     "config": {"type": "path", "default": "/etc/aptly.conf"},
     "user": {"type": "str", "default": "aptly"},
@@ -132,6 +139,7 @@ def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
             params["label"],
             tuple(params["architectures"]),
             params["force_overwrite"],
+            tuple(params["trusted_keys"]),
         ),
     )
     wanted = Publication(params["prefix"], params["distribution"], params["component"], params["snapshot"])

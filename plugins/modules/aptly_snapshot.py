@@ -11,6 +11,7 @@ version_added: 0.1.0
 description:
   - Adds to the repository what it lacks, and makes a snapshot that holds exactly the packages named, each by version,
     architecture and SHA-256. The same content is the same snapshot, whoever asks and however often.
+  - Or makes one snapshot of several, with O(merge).
   - Every file is proven before the first write. A file that is cut off, altered or of another version is refused,
     and so is a version that the repository has with other content, or a version older than one it has.
   - There is one writer at a time; others wait for their turn and say for whom.
@@ -29,7 +30,6 @@ options:
     description: The content of the snapshot.
     type: list
     elements: dict
-    required: true
     suboptions:
       name:
         description: The package's name.
@@ -50,6 +50,10 @@ options:
       file:
         description: Its file's name in O(incoming); may be left out for packages that the repository has.
         type: str
+  merge:
+    description: Snapshots to make one of. Of a package that several have, the last one's is taken.
+    type: list
+    elements: str
   incoming:
     description: The folder on the repository machine with files that the repository may lack. They are removed when the snapshot has them.
     type: path
@@ -79,7 +83,7 @@ options:
   lock_timeout:
     description: Seconds to wait for another writer.
     type: int
-    default: 120
+    default: 600
 extends_documentation_fragment:
   - twine.platform.aptly
 """
@@ -95,6 +99,10 @@ EXAMPLES = r"""
         file: twine_1.0.0-1~deb12_all.deb
   register: made
 
+- name: Lay our packages over the distribution's
+  twine.platform.aptly_snapshot:
+    merge: [debian-20251124T080000Z-01234567-89abcdef0123, "{{ made.snapshot }}"]
+
 - name: Ask which files the repository lacks
   twine.platform.aptly_snapshot:
     packages: "{{ packages }}"
@@ -108,6 +116,16 @@ snapshot:
   returned: success
   type: str
   sample: 20251124T090000Z-0123456789ab
+packages:
+  description: What the snapshot holds.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: twine
+      version: 1.0.0-1~deb12
+      architecture: all
+      sha256: 7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730
 missing:
   description: Names of the packages that the repository lacked.
   returned: success
@@ -132,15 +150,17 @@ waited_for:
   sample: ""
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Deb
+from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
-from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Repository, Rules
+from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Merged, Repository, Rules, Snapshot
 
 PACKAGE: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -151,14 +171,15 @@ PACKAGE: dict[str, dict[str, Any]] = {
 }
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "packages": {"type": "list", "elements": "dict", "required": True, "options": PACKAGE},
+    "packages": {"type": "list", "elements": "dict", "options": PACKAGE},
+    "merge": {"type": "list", "elements": "str"},
     "incoming": {"type": "path", "default": "/var/lib/aptly/incoming"},
     "repository": {"type": "str", "default": "main"},
     "component": {"type": "str", "default": "main"},
     "distribution": {"type": "str", "default": "bookworm"},
     "replace_same_version": {"type": "bool", "default": False},
     "allow_downgrade": {"type": "bool", "default": False},
-    "lock_timeout": {"type": "int", "default": 120},
+    "lock_timeout": {"type": "int", "default": 600},
     "root": {"type": "path", "default": "/var/lib/aptly"},
     "config": {"type": "path", "default": "/etc/aptly.conf"},
     "user": {"type": "str", "default": "aptly"},
@@ -167,23 +188,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Have the snapshot, or look whether it is there; returns the module's result."""
-    packages = params["packages"]
-    debs = [Deb(item["name"], item["version"], item["architecture"], item["sha256"]) for item in packages]
-    if not debs:
-        raise PackageError("make a snapshot", "packages is empty", "Name the packages it shall hold")
-    repository = Repository(
-        Aptly(run, Path(params["root"]), Path(params["config"]), params["user"]),
-        params["repository"],
-        params["component"],
-        params["distribution"],
-        Rules(params["replace_same_version"], params["allow_downgrade"]),
-    )
-    files = {item["name"]: Path(params["incoming"]) / item["file"] for item in packages if item["file"]}
-    snapshot = repository.look(debs) if check else repository.ensure(debs, files, params["lock_timeout"])
+    aptly = Aptly(run, Path(params["root"]), Path(params["config"]), params["user"])
+    snapshot = of_several(aptly, params, check) if params["merge"] is not None else of_packages(aptly, params, check)
     replaced = [deb.label for deb in snapshot.replaced]
     return {
         "changed": snapshot.created,
         "snapshot": snapshot.name,
+        "packages": [asdict(deb) for deb in snapshot.debs],
         "missing": [deb.name for deb in snapshot.missing],
         "replaced": replaced,
         "waited": snapshot.waited,
@@ -195,9 +206,34 @@ def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     }
 
 
+def of_several(aptly: Aptly, params: dict[str, Any], check: bool) -> Snapshot:
+    """One snapshot of several."""
+    if not params["merge"]:
+        raise PackageError("merge snapshots", "merge is empty", "Name the snapshots that it shall be made of")
+    merged = Merged(aptly, tuple(params["merge"]))
+    return merged.look() if check else merged.ensure(params["lock_timeout"])
+
+
+def of_packages(aptly: Aptly, params: dict[str, Any], check: bool) -> Snapshot:
+    """A snapshot of packages that are named."""
+    packages = params["packages"]
+    debs = [Deb(item["name"], item["version"], item["architecture"], item["sha256"]) for item in packages]
+    if not debs:
+        raise PackageError("make a snapshot", "packages is empty", "Name the packages it shall hold")
+    rules = Rules(params["replace_same_version"], params["allow_downgrade"])
+    repository = Repository(aptly, params["repository"], params["component"], params["distribution"], rules)
+    files = {item["name"]: Path(params["incoming"]) / item["file"] for item in packages if item["file"]}
+    return repository.look(debs) if check else repository.ensure(debs, files, params["lock_timeout"])
+
+
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        mutually_exclusive=[("packages", "merge")],
+        required_one_of=[("packages", "merge")],
+        supports_check_mode=True,
+    )
     try:
         module.exit_json(**ensure(module.params, module.check_mode, ModuleRunner(module.run_command)))
     except PackageError as error:

@@ -9,8 +9,9 @@ module: image_bake
 short_description: Bake machine images with Packer, unless the images of the same inputs are there
 version_added: 0.1.0
 description:
-  - Computes a key over everything an image is made of (packages of the snapshot with their digests, roles, playbooks, Packer files,
-    variables, base image, tools). An image with that key is found by its labels and nothing is started; else Packer bakes it.
+  - Computes a key over everything an image is made of (packages of the snapshot with all that they depend on and the digests of each,
+    roles, playbooks, Packer files, variables, base image, tools). An image with that key is found by its labels and nothing is
+    started; else Packer bakes it.
   - Says which input moved, from what to what. Comments, times, the checkout's folder and order do not move the key.
   - Images are baked side by side. Two bakes of one image wait for each other; the second finds what the first one made.
   - Runs on the machine that has the checkout, Packer and Docker's client, commonly the control node.
@@ -27,11 +28,11 @@ options:
   images:
     description:
       - Image (which is also its group in the inventory) to what it is, with the keys V(roles), the roles that configure it,
-        and V(packages), the packages of the snapshot that it takes.
+        and V(packages), the packages of ours that it takes. What the roles install comes from C(roles/packages.yml).
     type: dict
     required: true
   snapshot:
-    description: The record of the published snapshot, with the keys V(snapshot) and V(packages).
+    description: The record of the published snapshot, with the keys V(snapshot), V(packages) and V(index).
     type: dict
     required: true
   checkout:
@@ -54,6 +55,10 @@ options:
     description: The ansible-playbook that Packer runs.
     type: str
     default: ansible-playbook
+  architecture:
+    description: The Debian architecture of the images.
+    type: str
+    default: amd64
   base:
     description: The Docker image to begin with.
     type: str
@@ -104,7 +109,9 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of
 from ansible_collections.twine.platform.plugins.module_utils._images.bakery import BakeError, Bakery
-from ansible_collections.twine.platform.plugins.module_utils._images.inputs import YAML_IMPORT_ERROR, collect
+from ansible_collections.twine.platform.plugins.module_utils._images.inputs import YAML_IMPORT_ERROR, collect, installed_by
+from ansible_collections.twine.platform.plugins.module_utils._packages.closure import closure, required
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Entry
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "images": {"type": "dict", "required": True},
@@ -114,6 +121,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "prefix": {"type": "str", "required": True},
     "packer": {"type": "str", "default": "packer"},
     "ansible_playbook": {"type": "str", "default": "ansible-playbook"},
+    "architecture": {"type": "str", "default": "amd64"},
     "base": {"type": "str", "default": "twine/base:bookworm"},
 }
 
@@ -121,13 +129,19 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def all_inputs(bakery: Bakery, params: dict[str, Any]) -> dict[str, dict[str, str]]:
     """The inputs of every image; refuses an image that wants what the snapshot does not hold."""
     published = params["snapshot"]["packages"]
+    if "index" not in params["snapshot"]:
+        raise BakeError("Failed to read the record of the snapshot: it does not say what the snapshot holds. Publish it again.")
+    index = [Entry.from_data(item) for item in params["snapshot"]["index"]]
     shared = {"base image": bakery.base_id(), **bakery.versions()}
     found = {}
     for role, image in params["images"].items():
         if missing := sorted(set(image["packages"]) - published.keys()):
             raise BakeError(f"Failed to bake image {role}: the snapshot has no package {', '.join(missing)}. Build and publish it first.")
-        packages = {name: published[name] for name in image["packages"]}
-        found[role] = collect(bakery.checkout, bakery.inventory, role, image["roles"], packages) | shared
+        names = [*image["packages"], *installed_by(bakery.checkout, image["roles"]), *required(index)]
+        # What the snapshot lacks comes from elsewhere, where other sources are allowed, and no key can know it.
+        packages = closure(index, names, params["architecture"]).packages
+        digests = {name: f"{entry.deb.version} {entry.deb.sha256}" for name, entry in packages.items()}
+        found[role] = collect(bakery.checkout, bakery.inventory, role, image["roles"], digests) | shared
     return found
 
 
@@ -143,7 +157,7 @@ def bake(module: AnsibleModule) -> dict[str, Any]:
         packer=params["packer"],
         ansible_playbook=params["ansible_playbook"],
         prefix=params["prefix"],
-        network=f"{params['prefix']}-build",
+        network=f"{params['prefix']}-bake",
         base=params["base"],
     )
     inputs = all_inputs(bakery, params)

@@ -69,6 +69,11 @@ options:
     description: The published component.
     type: str
     default: main
+  architectures:
+    description: Architectures whose indices are read; without any, that of the machine where apt runs.
+    type: list
+    elements: str
+    default: []
   image:
     description: The Docker image of a throw-away container for apt.
     type: str
@@ -110,6 +115,24 @@ packages:
       version: 1.0.0-1~deb12
       architecture: all
       sha256: 7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730
+index:
+  description: Every package of the index, with what it depends on and provides, and whether the distribution requires it on every machine.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: twine
+      version: 1.0.0-1~deb12
+      architecture: all
+      sha256: 7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730
+      depends: adduser, gunicorn (>= 20.1)
+      provides: ""
+      required: false
+digest:
+  description: The SHA-256 over name, version, architecture and SHA-256 of every package.
+  returned: success
+  type: str
+  sample: 0934d262a99cf8801298d54e84ff2730521f565ef530ab29560c979013e540b4
 differences:
   description: Every way in which the index is not what was meant.
   returned: failure
@@ -123,8 +146,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.client import Client, Source
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb, content_digest
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import differences, entries
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Runner
@@ -145,6 +168,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "download": {"type": "list", "elements": "str", "default": []},
     "distribution": {"type": "str", "default": "bookworm"},
     "component": {"type": "str", "default": "main"},
+    "architectures": {"type": "list", "elements": "str", "default": []},
     "image": {"type": "str", "default": ""},
     "network": {"type": "str", "default": ""},
     "labels": {"type": "dict", "default": {}},
@@ -158,13 +182,16 @@ def read(params: dict[str, Any], run: Runner) -> dict[str, Any]:
         raise PackageError(f"read {params['url']} as a client", f"its key {keyring} is not there", "Run playbooks/repository.yml: it fetches it")
     labels = tuple(f"{name}={value}" for name, value in sorted(params["labels"].items()))
     client = Client(run, params["image"], params["network"], labels)
-    source = Source(params["url"], params["distribution"], params["component"], keyring.read_text(encoding="utf-8"))
+    key, architectures = keyring.read_text(encoding="utf-8"), tuple(params["architectures"])
+    source = Source(params["url"], params["distribution"], params["component"], key, architectures)
     meant = [Deb(item["name"], item["version"], item["architecture"], item["sha256"]) for item in params["packages"]]
     wanted = [f"{deb.name}={deb.version}" for deb in meant if deb.name in params["download"]]
     published = entries(client.read(source, wanted))
     found = sorted((entry.deb for entry in published), key=lambda deb: sort_key(deb.version))
     return {
         "packages": {deb.name: {"version": deb.version, "architecture": deb.architecture, "sha256": deb.sha256} for deb in found},
+        "index": [entry.as_data() for entry in sorted(published, key=lambda entry: entry.deb)],
+        "digest": content_digest(entry.deb for entry in published),
         "differences": differences(meant, published) if meant else [],
     }
 

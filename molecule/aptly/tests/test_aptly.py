@@ -54,6 +54,15 @@ def test_client_refuses_a_key_that_is_not_the_repositorys(host: Host) -> None:
         host.run(f"rm -rf {home} {SOURCE} /etc/apt/keyrings/other.asc")
 
 
+def test_machines_get_to_know_the_next_key(host: Host) -> None:
+    """Both keys are in the keyring while the first one signs; one that was refused was never made."""
+    known = host.check_output(f"gpg --show-keys --with-colons {PUBLIC}/archive-keyring.asc")
+    assert [line.split(":")[9].partition("<")[2] for line in known.splitlines() if line.startswith("uid")] == [
+        "repository@platform.invalid>",
+        "next@platform.invalid>",
+    ]
+
+
 def test_index_files_are_served_by_their_hash(host: Host) -> None:
     assert "Acquire-By-Hash: yes" in host.file(f"{PUBLIC}/dists/bookworm/InRelease").content_string
     assert host.check_output(f"ls {PUBLIC}/dists/bookworm/main/binary-amd64/by-hash/SHA256")

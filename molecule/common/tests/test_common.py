@@ -15,6 +15,14 @@ def test_our_packages_come_from_our_repository(host: Host) -> None:
     assert "Trusted" not in source
 
 
+def test_no_other_source_is_asked(host: Host) -> None:
+    """The archive's lists are gone, its sources are not; what the distribution gives comes from us, an older version too."""
+    lists = host.check_output("apt-get indextargets --format '$(SITE)' 'Created-By: Packages'")
+    assert set(lists.split()) == {"http://repository"}
+    assert host.file("/etc/apt/sources.list").contains("deb.debian.org")
+    assert "1001" in host.check_output("apt-cache policy openssh-server")
+
+
 def test_repository_with_another_key_is_refused(host: Host) -> None:
     """Who signs with another key is not believed, and the lists stay as they are."""
     key = "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg"
@@ -66,7 +74,7 @@ def test_nobody_logs_in_as_root(host: Host) -> None:
 
 def test_kernel_is_the_hosts(host: Host) -> None:
     """The parameters are written down, and a container does not apply them."""
-    assert "vm.swappiness = 1" in host.file("/etc/sysctl.d/60-twine.conf").content_string
+    assert "vm.swappiness = 1" in host.file("/etc/sysctl.d/99-twine.conf").content_string
     host.check_output("systemctl restart systemd-sysctl")
     assert host.check_output("systemctl show --property ConditionResult --value systemd-sysctl") == "no"
 

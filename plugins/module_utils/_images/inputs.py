@@ -75,10 +75,19 @@ def group_variables(inventory: Path, groups: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def collect(checkout: Path, inventory: Path, role: str, roles: Iterable[str], packages: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """All inputs that lie in the checkout, for the image of ``role`` made by ``roles`` from ``packages`` of the snapshot."""
+def installed_by(checkout: Path, roles: Iterable[str]) -> list[str]:
+    """The names of what ``roles`` install from the distribution, and of what a machine begins with."""
+    declared = yaml.safe_load((checkout / "roles" / "packages.yml").read_text())
+    return sorted({name for role in ("base", *roles) for name in declared.get(role, [])})
+
+
+def collect(checkout: Path, inventory: Path, role: str, roles: Iterable[str], packages: Mapping[str, str]) -> dict[str, str]:
+    """All inputs that lie in the checkout, for the image of ``role`` made by ``roles``.
+
+    ``packages`` is all that is installed from the snapshot: name → version and digest.
+    """
     roles = list(roles)
-    inputs = {f"package {name}": f"{package['version']} {package['sha256']}" for name, package in packages.items()}
+    inputs = {f"package {name}": package for name, package in packages.items()}
     inputs |= {f"role {name}": digest_of_tree(checkout / "roles" / name) for name in roles}
     inputs |= {f"playbook {name}": digest_of_file(checkout / "playbooks" / f"{name}.yml") for name in ("configure_machine", "seal_image")}
     inputs |= {f"packer {path.name}": digest_of_file(path) for path in sorted((checkout / "packer").glob("*.hcl"))}

@@ -16,11 +16,12 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 chmod 0755 "$folder"
 mkdir -p "$folder/state/lists/partial" "$folder/cache/archives/partial" "$folder/etc/parts" "$folder/etc/trusted.d"
+ARCHITECTURES=${ARCHITECTURES:-$(dpkg --print-architecture)}
 cat >"$folder/keyring.asc"
 chmod 0644 "$folder/keyring.asc"
 : >"$folder/status"
 cat >"$folder/etc/sources.list" <<END
-deb [signed-by=$folder/keyring.asc] $URL $DISTRIBUTION $COMPONENT
+deb [arch=$ARCHITECTURES signed-by=$folder/keyring.asc] $URL $DISTRIBUTION $COMPONENT
 END
 cat >"$folder/apt.conf" <<END
 Dir::State "$folder/state";
@@ -53,12 +54,16 @@ fi
 
 @dataclass(frozen=True)
 class Source:
-    """One apt source: its address, distribution, component, and the public key that it must be signed with."""
+    """One apt source: its address, distribution, component, and the public key that it must be signed with.
+
+    `architectures` are those whose indices are read; none: the client's own.
+    """
 
     url: str
     distribution: str
     component: str
     key: str
+    architectures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class Client:
             "URL": source.url,
             "DISTRIBUTION": source.distribution,
             "COMPONENT": source.component,
+            "ARCHITECTURES": ",".join(source.architectures),
             # apt takes the word DIRECT for "no proxy", whatever the environment says.
             "PROXY": self.proxy or "DIRECT",
             "DOWNLOAD": " ".join(download),

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from .aptly import Deb
 from .control import paragraphs
+from .entry import Deb, Entry
 from .errors import PackageError
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One package as a client's index names it."""
-
-    deb: Deb
-    file_name: str
 
 
 def entries(index: str) -> list[Entry]:
@@ -23,8 +14,7 @@ def entries(index: str) -> list[Entry]:
     found: dict[Entry, None] = {}
     for paragraph in paragraphs(index):
         try:
-            deb = Deb(paragraph["Package"], paragraph["Version"], paragraph["Architecture"], paragraph["SHA256"])
-            found[Entry(deb, paragraph["Filename"])] = None
+            found[Entry.of(paragraph)] = None
         except KeyError as error:
             raise PackageError(
                 "read the published index",
@@ -36,13 +26,13 @@ def entries(index: str) -> list[Entry]:
 
 def differences(meant: Sequence[Deb], published: Sequence[Entry]) -> list[str]:
     """Every way in which the index is not what was meant, a line each; empty: it is exactly that."""
-    by_name: dict[str, list[Deb]] = {}
+    found: dict[tuple[str, str], list[Deb]] = {}
     for entry in published:
-        by_name.setdefault(entry.deb.name, []).append(entry.deb)
+        found.setdefault((entry.deb.name, entry.deb.architecture), []).append(entry.deb)
     lines = []
     for deb in sorted(meant):
-        lines += _difference(deb, by_name.pop(deb.name, []))
-    for debs in by_name.values():
+        lines += _difference(deb, found.pop((deb.name, deb.architecture), []))
+    for debs in found.values():
         lines += [f"{deb.label} is published and was not meant" for deb in sorted(debs)]
     return lines
 

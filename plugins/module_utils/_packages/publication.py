@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from .aptly import Aptly, Publication
@@ -13,13 +14,14 @@ from .lock import writer
 
 @dataclass(frozen=True)
 class Settings:
-    """How a publication is made."""
+    """How a publication is made. `trusted_keys` are further keys that the next index may be signed with."""
 
     signing_key: str
     origin: str
     label: str
     architectures: tuple[str, ...] = field(default=("amd64", "arm64"))
     force_overwrite: bool = False
+    trusted_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,30 +40,66 @@ class Publisher:
         return ""
 
     def is_done(self, wanted: Publication) -> bool:
-        """Whether the place shows the snapshot and the publish that brought it there came to its end."""
+        """Whether the place shows the snapshot, signed with this key, and the publish that brought it there came to its end."""
+        return self._is_done(wanted, self.current(wanted))
+
+    def _is_done(self, wanted: Publication, shown: str) -> bool:
         marker = self._marker(wanted)
-        return self.current(wanted) == wanted.snapshot and marker.is_file() and marker.read_text(encoding="utf-8").strip() == wanted.snapshot
+        return shown == wanted.snapshot and marker.is_file() and marker.read_text(encoding="utf-8") == self._done(wanted)
 
     def ensure(self, wanted: Publication, seconds: float) -> bool:
         """Have the place show the snapshot; returns whether anything was written."""
         with writer(self.aptly.lock, f"publish {wanted.snapshot}", seconds):
-            if self.is_done(wanted):
+            shown = self.current(wanted)
+            if self._is_done(wanted, shown):
                 return False
             if wanted.snapshot not in self.aptly.snapshots():
                 raise PackageError(f"publish {wanted.snapshot}", "there is no such snapshot", "Make it first, or name one of `aptly snapshot list`")
-            marker = self._marker(wanted)
-            marker.parent.mkdir(exist_ok=True)
-            # aptly notes a switch before its files are all in place: until the marker is back, the next run repairs.
-            marker.unlink(missing_ok=True)
-            if self.current(wanted):
-                self.aptly.switch(wanted, self._options())
+            self._prove_key(wanted)
+            if shown:
+                # A client may have read the index before: the files that it names stay until they are pruned.
+                self._write(wanted, lambda: self.aptly.switch(wanted, ["-skip-cleanup", *self._options()]))
             else:
-                self.aptly.publish(wanted, [*self._options(), *self._first_options()])
-            marker.write_text(f"{wanted.snapshot}\n", encoding="utf-8")
+                self._write(wanted, lambda: self.aptly.publish(wanted, [*self._options(), *self._first_options()]))
             return True
 
+    def _prove_key(self, wanted: Publication) -> None:
+        """Raise PackageError unless the key can sign: aptly finds out only when it has written half of the index."""
+        signed = self.aptly.gpg("--local-user", self.settings.signing_key, "--output", "/dev/null", "--detach-sign", "/dev/null")
+        if signed.code:
+            raise PackageError(
+                f"publish {wanted.snapshot}",
+                f"gpg cannot sign with {self.settings.signing_key}: {signed.tail(1)}",
+                "Make the key with playbooks/repository.yml; one that has ended gets a successor (roles/aptly/README.md, A new key)",
+            )
+
+    def clean(self, shown: Publication) -> None:
+        """Remove published files that what is shown does not name. The turn is the caller's."""
+        self._write(shown, lambda: self.aptly.switch(shown, self._options()))
+
+    def _write(self, wanted: Publication, write: Callable[[], None]) -> None:
+        """aptly notes a switch before its files are all in place: until the marker is back, the next run repairs."""
+        marker = self._marker(wanted)
+        try:
+            marker.parent.mkdir(exist_ok=True)
+            marker.unlink(missing_ok=True)
+            write()
+            marker.write_text(self._done(wanted), encoding="utf-8")
+        except OSError as error:
+            raise PackageError(f"publish {wanted.snapshot}", f"{marker}: {error.strerror}", "Make room, and run this again") from None
+
+    def _done(self, wanted: Publication) -> str:
+        return " ".join([wanted.snapshot, self.settings.signing_key, *sorted(self.settings.trusted_keys)]) + "\n"
+
+    def _fingerprints(self) -> list[str]:
+        """The fingerprints of the keys that the next index may be signed with; in gpg's colon lines each follows its key."""
+        keys = [self.settings.signing_key, *self.settings.trusted_keys]
+        lines = self.aptly.gpg("--with-colons", "--list-keys", *keys).out.splitlines()
+        return [after.split(":")[9] for line, after in pairwise(lines) if line.startswith("pub:") and after.startswith("fpr:")]
+
     def _options(self) -> Sequence[str]:
-        options = ["-batch", f"-gpg-key={self.settings.signing_key}", "-skip-contents", "-skip-bz2"]
+        options = ["-batch", f"-gpg-key={self.settings.signing_key}", f"-signed-by={','.join(self._fingerprints())}"]
+        options += ["-skip-contents", "-skip-bz2"]
         return [*options, "-force-overwrite"] if self.settings.force_overwrite else options
 
     def _first_options(self) -> Sequence[str]:

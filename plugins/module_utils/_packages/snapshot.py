@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .aptly import Aptly, Deb, content_digest
+from .aptly import Aptly
 from .control import paragraphs
+from .entry import Deb, content_digest
 from .errors import PackageError
 from .lock import writer
 from .tree import sha256_of
 from .versions import is_older
+
+# Of a content's digest in a snapshot's name.
+DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Snapshot:
 
     name: str
     created: bool
+    debs: list[Deb]
     missing: list[Deb] = field(default_factory=list)
     replaced: list[Deb] = field(default_factory=list)
     waited: float = 0.0
@@ -47,46 +52,42 @@ class Repository:
 
     def look(self, debs: Sequence[Deb]) -> Snapshot:
         """What `ensure` would find and do; writes nothing and needs no files."""
-        held = self.aptly.repository_debs(self.name)
-        name = self._existing(debs)
-        missing = [] if name else [deb for deb in debs if deb not in held]
-        return Snapshot(name or new_name(debs), not name, missing, self._conflicts(missing, held))
+        return self._plan(debs, self.aptly.repository_debs(self.name), self.aptly.snapshots())
 
     def ensure(self, debs: Sequence[Deb], files: Mapping[str, Path], seconds: float) -> Snapshot:
         """Have a snapshot of exactly `debs`; `files` (by package name) hold those that the repository lacks."""
         with writer(self.aptly.lock, "make a snapshot", seconds) as turn:
-            self.aptly.drop_work()
-            plan = self.look(debs)
+            # What is read here holds until the turn ends: asking aptly again would cost more than all else.
+            held, snapshots = self.aptly.repository_debs(self.name), self.aptly.drop_work()
+            plan = self._plan(debs, held, snapshots)
             plan.waited, plan.waited_for = turn.waited, turn.for_whom
             if not plan.created:
                 return plan
-            self._refuse(plan)
+            self._refuse(plan, held)
             for deb in plan.missing:
                 check_file(self.aptly, deb, files.get(deb.name))
-            self.aptly.ensure_repository(self.name, self.component, self.distribution)
+            if not held:
+                self.aptly.ensure_repository(self.name, self.component, self.distribution)
             if plan.replaced:
                 self.aptly.remove(self.name, plan.replaced)
             if plan.missing:
                 self.aptly.add(self.name, [files[deb.name] for deb in plan.missing])
-            self.aptly.make_snapshot(self.name, plan.name, debs)
+            self.aptly.make_snapshot(self.name, plan.name, debs, sorted(set(held) - set(plan.replaced) - set(debs)))
             # The pool has them now; a file that an interrupted run left goes as well.
             for file in files.values():
                 file.unlink(missing_ok=True)
             return plan
 
-    def _existing(self, debs: Sequence[Deb]) -> str:
-        """The newest snapshot of this very content, read and compared, not only recognised by its name."""
-        ending = f"-{content_digest(debs)}"
-        for name in sorted(self.aptly.snapshots(), reverse=True):
-            if name.endswith(ending) and sorted(self.aptly.snapshot_debs(name)) == sorted(debs):
-                return name
-        return ""
+    def _plan(self, debs: Sequence[Deb], held: Sequence[Deb], snapshots: Sequence[str]) -> Snapshot:
+        name = existing(self.aptly, debs, snapshots)
+        missing = [] if name else sorted(set(debs) - set(held))
+        return Snapshot(name or new_name(debs), not name, sorted(debs), missing, self._conflicts(missing, held))
 
     def _conflicts(self, missing: Sequence[Deb], held: Sequence[Deb]) -> list[Deb]:
         labels = {deb.label for deb in missing}
         return [deb for deb in held if deb.label in labels]
 
-    def _refuse(self, plan: Snapshot) -> None:
+    def _refuse(self, plan: Snapshot, everything: Sequence[Deb]) -> None:
         """Raise PackageError for what the rules do not allow."""
         if plan.replaced and not self.rules.replace_same_version:
             raise PackageError(
@@ -97,7 +98,7 @@ class Repository:
         if self.rules.allow_downgrade:
             return
         newest = {deb.name: deb for deb in plan.missing}
-        for held in self.aptly.repository_debs(self.name):
+        for held in everything:
             deb = newest.get(held.name)
             if deb and is_older(deb.version, held.version):
                 raise PackageError(
@@ -107,9 +108,50 @@ class Repository:
                 )
 
 
+@dataclass(frozen=True)
+class Merged:
+    """Several snapshots as one: what a release is, our packages over the distribution's."""
+
+    aptly: Aptly
+    sources: tuple[str, ...]
+
+    def look(self) -> Snapshot:
+        """What `ensure` would find and do; writes nothing."""
+        return self._plan(self.aptly.snapshots())
+
+    def _plan(self, snapshots: Sequence[str]) -> Snapshot:
+        found: dict[tuple[str, str], Deb] = {}
+        for source in self.sources:
+            found |= {(deb.name, deb.architecture): deb for deb in self.aptly.snapshot_debs(source)}
+        debs = sorted(found.values())
+        name = existing(self.aptly, debs, snapshots)
+        return Snapshot(name or new_name(debs), not name, debs)
+
+    def ensure(self, seconds: float) -> Snapshot:
+        """Have a snapshot of what the sources hold; of a package that several have, the last one's."""
+        with writer(self.aptly.lock, "merge snapshots", seconds) as turn:
+            snapshots = self.aptly.drop_work()
+            if absent := sorted(set(self.sources) - set(snapshots)):
+                raise PackageError(f"merge {absent[0]}", "there is no such snapshot", "Make it first, or name one of `aptly snapshot list`")
+            plan = self._plan(snapshots)
+            plan.waited, plan.waited_for = turn.waited, turn.for_whom
+            if plan.created:
+                self.aptly.merge_snapshots(self.sources, plan.name, plan.debs)
+            return plan
+
+
+def existing(aptly: Aptly, debs: Sequence[Deb], snapshots: Sequence[str]) -> str:
+    """The newest of the snapshots with this very content, read and compared, not only recognised by its name; empty: there is none."""
+    ending = f"-{content_digest(debs)[:DIGITS]}"
+    for name in sorted(snapshots, reverse=True):
+        if name.endswith(ending) and sorted(aptly.snapshot_debs(name)) == sorted(debs):
+            return name
+    return ""
+
+
 def new_name(debs: Sequence[Deb]) -> str:
     """A snapshot's name: when (UTC) and what, such as `20251124T090000Z-0123456789ab`."""
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{content_digest(debs)}"
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{content_digest(debs)[:DIGITS]}"
 
 
 def check_file(aptly: Aptly, deb: Deb, file: Path | None) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of, moved
-from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect
+from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect, installed_by
 
-PACKAGES = {"twine": {"version": "1.0.0-1~deb12", "sha256": "a" * 64}}
+PACKAGES = {"twine": f"1.0.0-1~deb12 {'a' * 64}"}
 FILES = {
     "roles/common/tasks/main.yml": "- name: One\n  ansible.builtin.debug:\n    msg: one\n",
     "roles/common/templates/etc/one.j2": "one\n",
@@ -21,6 +21,7 @@ FILES = {
     "roles/other/tasks/main.yml": "- name: Three\n",
     "playbooks/configure_machine.yml": "- hosts: all\n",
     "playbooks/seal_image.yml": "- hosts: all\n",
+    "roles/packages.yml": "base: [python3]\ncommon: [sudo]\nnginx: [nginx]\nother: [other]\n",
     "packer/image.pkr.hcl": '# comment\nbuild {\n  name = "image"\n}\n',
     "packer/images/twine.pkrvars.hcl": 'role = "twine"\n',
     "packer/images/bastion.pkrvars.hcl": 'role = "bastion"\n',
@@ -37,7 +38,7 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-def key(folder: Path, packages: dict[str, dict[str, str]] | None = None) -> str:
+def key(folder: Path, packages: dict[str, str] | None = None) -> str:
     return key_of(collect(folder, folder / "inventories/local", "twine", ["common", "nginx"], packages or PACKAGES))
 
 
@@ -76,11 +77,12 @@ def test_each_input_alone_moves_the_key(tmp_path: Path, change: Callable[[Path],
 @pytest.mark.parametrize(
     "packages",
     [
-        {"twine": {"version": "1.0.1-1~deb12", "sha256": "a" * 64}},
-        {"twine": {"version": "1.0.0-1~deb12", "sha256": "b" * 64}},
+        {"twine": f"1.0.1-1~deb12 {'a' * 64}"},
+        {"twine": f"1.0.0-1~deb12 {'b' * 64}"},
+        {**PACKAGES, "libc6": f"2.36-9+deb12u10 {'c' * 64}"},
     ],
 )
-def test_a_packages_version_and_content_move_the_key(tmp_path: Path, packages: dict[str, dict[str, str]]) -> None:
+def test_a_packages_version_and_content_move_the_key(tmp_path: Path, packages: dict[str, str]) -> None:
     folder = checkout(tmp_path)
     assert key(folder) != key(folder, packages)
 
@@ -122,3 +124,7 @@ def test_what_moved_is_said_from_what_to_what() -> None:
 
 def test_nothing_moved_says_nothing() -> None:
     assert moved({"a": "1"}, {"a": "1"}) == []
+
+
+def test_what_roles_install_is_declared(tmp_path: Path) -> None:
+    assert installed_by(checkout(tmp_path), ["common", "nginx", "undeclared"]) == ["nginx", "python3", "sudo"]

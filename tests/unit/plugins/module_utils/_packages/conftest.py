@@ -16,7 +16,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.twine.platform.plugins.module_utils._packages import runner
-from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Deb
+from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.tree import sha256_of
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -130,7 +131,7 @@ def aptly(tmp_path: Path, signing_home: Path) -> Aptly:
     binary = ROOT / "build" / "tools" / "bin" / "aptly"
     found = str(binary) if binary.is_file() else shutil.which("aptly")
     if found is None:
-        pytest.skip("no aptly here: `make setup` builds it")
+        pytest.fail("Failed to find aptly: it is not built. Run `make setup`.")
     root = tmp_path / "aptly"
     root.mkdir()
     (root / ".gnupg").symlink_to(signing_home)
@@ -153,10 +154,11 @@ def make_deb(aptly: Aptly, tmp_path: Path) -> Callable[..., Deb]:
     if shutil.which("dpkg-deb") is None:
         pytest.skip("no dpkg-deb on this machine")
 
-    def make(name: str = "greeting", version: str = "1.0-1", text: str = "hello") -> Deb:
+    def make(name: str = "greeting", version: str = "1.0-1", text: str = "hello", depends: str = "") -> Deb:
         tree = tmp_path / "tree" / f"{name}-{version}-{text}"
         (tree / "DEBIAN").mkdir(parents=True)
         fields = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "A <a@example.org>", "Description": text}
+        fields |= {"Depends": depends} if depends else {}
         (tree / "DEBIAN" / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
         file = aptly.root / "incoming" / f"{name}_{version}_all.deb"
         # gzip, because aptly reads xz only where xz is installed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Deb
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import differences, entries
 

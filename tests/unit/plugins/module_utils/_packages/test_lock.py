@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 import textwrap
@@ -16,7 +17,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from ansible_collections.twine.platform.plugins.module_utils._packages.lock import writer
-with writer(Path(sys.argv[1]), "hold it", 5):
+with writer(Path(sys.argv[1]), "hold it", 60):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -46,7 +47,7 @@ def test_a_wait_that_is_too_long_names_the_holder(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(PackageError, match=rf"Failed to get a turn to try: process {holder.pid} \(hold it\) has held"),
+            pytest.raises(PackageError, match=rf"Failed to get a turn to try: after 0 s process {holder.pid} \(hold it\) has"),
             writer(tmp_path / "lock", "try", 0.2),
         ):
             pass
@@ -70,3 +71,26 @@ def test_four_writers_lose_nothing(tmp_path: Path) -> None:
         process.communicate()
     assert [process.returncode for process in writers] == [0] * 4
     assert (tmp_path / "lock.count").read_text() == "100"
+
+
+def test_who_comes_first_goes_first(tmp_path: Path) -> None:
+    """A writer that died in the queue is not waited for."""
+    lock = tmp_path / "lock"
+    (tmp_path / "lock.queue").mkdir()
+    (tmp_path / "lock.queue" / "0-1").touch()
+    with start(HOLDER, lock) as first, start(HOLDER, lock) as second:
+        assert first.stdout is not None and second.stdout is not None
+        held = {process.pid: process for process in (first, second)}
+        order = []
+        for _turn in range(2):
+            ready, _write, _error = select.select([process.stdout for process in held.values()], [], [], 60)
+            process = next(one for one in held.values() if one.stdout is ready[0])
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            order.append(process.pid)
+            waiting = sorted(path.name for path in (tmp_path / "lock.queue").iterdir())
+            assert waiting[0].endswith(f"-{process.pid}")
+            process.communicate()
+            del held[process.pid]
+    assert sorted(order) == sorted([first.pid, second.pid])
+    assert list((tmp_path / "lock.queue").iterdir()) == []

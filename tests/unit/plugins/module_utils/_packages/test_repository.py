@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Deb, Publication
+from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
 from ansible_collections.twine.platform.plugins.module_utils._packages.client import Client, Source
+from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import differences, entries
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
@@ -30,8 +33,8 @@ def ensure(where: Repository, *debs: Deb) -> Snapshot:
     return where.ensure(debs, files, 5)
 
 
-def publish(aptly: Aptly, snapshot: str, *, force: bool = False) -> bool:
-    publisher = Publisher(aptly, Settings(KEY_EMAIL, "tests", "tests", force_overwrite=force))
+def publish(aptly: Aptly, snapshot: str, *, force: bool = False, key: str = KEY_EMAIL) -> bool:
+    publisher = Publisher(aptly, Settings(key, "tests", "tests", force_overwrite=force))
     return publisher.ensure(Publication(".", "bookworm", "main", snapshot), 5)
 
 
@@ -210,3 +213,66 @@ def test_client_refuses_an_altered_package(aptly: Aptly, make_deb: MakeDeb, publ
 def test_client_says_that_nothing_is_there(aptly: Aptly, public_key: str, tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="See whether the repository serves this address"):
         read(dataclasses.replace(aptly, root=tmp_path / "nowhere"), public_key)
+
+
+def test_index_names_the_keys_that_may_follow(aptly: Aptly, make_deb: MakeDeb) -> None:
+    make_key(aptly, "second@example.invalid")
+    place = Publication(".", "bookworm", "main", ensure(repository(aptly), make_deb()).name)
+    for trusted in ((), ("second@example.invalid",)):
+        assert Publisher(aptly, Settings(KEY_EMAIL, "tests", "tests", trusted_keys=trusted)).ensure(place, 5)
+        (line,) = re.findall("^Signed-By: (.*)$", (aptly.root / "public" / "dists" / "bookworm" / "InRelease").read_text(), re.MULTILINE)
+        assert len(set(re.findall("[0-9A-F]{40}", line))) == 1 + len(trusted)
+
+
+def test_client_refuses_an_unsigned_index(aptly: Aptly, make_deb: MakeDeb, public_key: str) -> None:
+    publish(aptly, ensure(repository(aptly), make_deb()).name)
+    folder = aptly.root / "public" / "dists" / "bookworm"
+    (folder / "InRelease").unlink()
+    (folder / "Release.gpg").unlink()
+    with pytest.raises(PackageError, match=r"(?s)as a client: apt says:.*not signed.*Fetch the repository's key again"):
+        read(aptly, public_key)
+
+
+def make_key(aptly: Aptly, email: str, parameters: str = "Expire-Date: 1d", *options: str) -> str:
+    """A further signing key; returns its public half and that of the first."""
+    text = f"%no-protection\nKey-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nName-Email: {email}\n{parameters}\n%commit\n"
+    home = ["gpg", "--homedir", str((aptly.root / ".gnupg").resolve()), "--batch"]
+    subprocess.run([*home, *options, "--generate-key"], input=text.encode(), check=True, capture_output=True)
+    return subprocess.run([*home, "--armor", "--export", KEY_EMAIL, email], check=True, capture_output=True, text=True).stdout
+
+
+def refused_to_sign(aptly: Aptly, make_deb: MakeDeb, key: str) -> str:
+    """What the refusal says; and clients see what they saw before, until a run with the right key goes on."""
+    first = ensure(repository(aptly), make_deb(version="1.0-1")).name
+    publish(aptly, first)
+    second = ensure(repository(aptly), make_deb(version="1.1-1")).name
+    before = (aptly.root / "public" / "dists" / "bookworm" / "InRelease").read_bytes()
+    with pytest.raises(PackageError) as error:
+        publish(aptly, second, key=key)
+    assert (aptly.root / "public" / "dists" / "bookworm" / "InRelease").read_bytes() == before
+    assert publish(aptly, second)
+    return str(error.value)
+
+
+def test_a_missing_key_is_named(aptly: Aptly, make_deb: MakeDeb, public_key: str) -> None:
+    said = refused_to_sign(aptly, make_deb, "nobody@example.invalid")
+    assert "cannot sign with nobody@example.invalid" in said
+    assert len(entries(read(aptly, public_key))) == 1
+
+
+def test_an_expired_key_is_named(aptly: Aptly, make_deb: MakeDeb, public_key: str) -> None:
+    make_key(aptly, "expired@example.invalid", "Expire-Date: 1d", "--faked-system-time", "20200101T000000!")
+    assert "cannot sign with expired@example.invalid" in refused_to_sign(aptly, make_deb, "expired@example.invalid")
+
+
+def test_another_key_signs_again_and_both_are_trusted_in_between(aptly: Aptly, make_deb: MakeDeb, public_key: str) -> None:
+    deb = make_deb()
+    name = ensure(repository(aptly), deb).name
+    publish(aptly, name)
+    both = make_key(aptly, "next@example.invalid")
+    assert differences([deb], entries(read(aptly, both))) == []
+    assert publish(aptly, name, key="next@example.invalid")
+    assert not publish(aptly, name, key="next@example.invalid")
+    assert differences([deb], entries(read(aptly, both))) == []
+    with pytest.raises(PackageError, match="NO_PUBKEY"):
+        read(aptly, public_key)

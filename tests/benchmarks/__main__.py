@@ -1,0 +1,32 @@
+"""Runs benchmarks, prints their rows, keeps them in build/bench/results.json; exits 1 when a bar is missed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from tests.benchmarks import publish
+from tests.benchmarks.rows import Row, machine, record
+
+BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "publish": publish.rows,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, or all."""
+    if unknown := sorted(set(names) - BENCHMARKS.keys()):
+        print(f"Failed to measure {unknown[0]}: there is no such benchmark. Take one of: {', '.join(BENCHMARKS)}.", file=sys.stderr)
+        return 2
+    print(machine(), flush=True)
+    missed = False
+    for name in names or BENCHMARKS:
+        rows = BENCHMARKS[name]()
+        record(rows)
+        print("\n".join(row.line() for row in rows), flush=True)
+        missed = missed or not all(row.met for row in rows)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
