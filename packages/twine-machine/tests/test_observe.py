@@ -131,6 +131,14 @@ def test_a_record_is_shown_in_the_order_of_time() -> None:
     ]
 
 
+def test_a_console_tells_the_record_in_one_line() -> None:
+    record = {"format": 1, "stages": {"ready": 9.0}, "units": observe.units(SHOWN, 100.0)}
+    head, _blank, told = observe.told(record).partition(" boot record ")
+
+    assert head == "machine-config:"
+    assert json.loads(told) == {**record, "units": {"nginx.service": {"state": "failed", "result": "exit-code"}}}
+
+
 def test_nobody_answers(stages: Stages) -> None:
     assert observe.get(9, "/ready") == (0, b"")
 

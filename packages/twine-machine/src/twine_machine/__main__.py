@@ -118,7 +118,7 @@ def _observe(paths: Paths) -> None:
             say(observe.observe(stages, observe.probe_of(paths.probe)))
     finally:
         stages.note(units=observe.units(observe.ask_systemd(), stages.begin))
-        stages.save()
+        print(observe.told(stages.save()), flush=True)
 
 
 def _read_ahead(paths: Paths) -> None:

@@ -14,6 +14,7 @@ from twine_machine.stages import Stages
 
 SECONDS = 90.0
 PAUSE = 0.25
+TOLD = "machine-config: boot record"
 PROPERTIES = ("Id", "ActiveState", "Result", "ActiveEnterTimestampMonotonic")
 SYSTEMCTL = "/usr/bin/systemctl"
 
@@ -102,6 +103,12 @@ def get(port: int, path: str) -> tuple[int, bytes]:
     head, _blank, body = answer.partition(b"\r\n\r\n")
     words = head.split(b" ", 2)
     return (int(words[1]) if len(words) > 1 and words[1].isdigit() else 0), body
+
+
+def told(record: Mapping[str, object]) -> str:
+    """Return the line by which a console tells a record to who may read it there: of the units only those that failed."""
+    failed = {name: unit for name, unit in _mapping(record.get("units")).items() if _mapping(unit).get("state") == "failed"}
+    return f"{TOLD} {json.dumps({**record, 'units': failed}, separators=(',', ':'))}"
 
 
 def table(record: Mapping[str, object]) -> Iterable[str]:

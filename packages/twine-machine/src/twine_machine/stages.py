@@ -55,11 +55,12 @@ class Stages:
         """Add facts to the record."""
         self._record.update(facts)
 
-    def save(self) -> None:
-        """Write the record."""
-        stages = {name: round(seconds, 3) for name, seconds in self._stages.items()}
+    def save(self) -> dict[str, object]:
+        """Write the record, and return it."""
+        record = {**self._record, "stages": {name: round(seconds, 3) for name, seconds in self._stages.items()}}
         files.make_folder(self._path.parent)
-        files.write(self._path, json.dumps({**self._record, "stages": stages}, indent=2) + "\n")
+        files.write(self._path, json.dumps(record, indent=2) + "\n")
+        return record
 
 
 def _started(stat: Path) -> float:
