@@ -33,5 +33,5 @@ def test_each_running_machine_of_the_image_is_asked_for_its_latest(ec2: Any) -> 
 def test_who_may_not_read_them_is_told_so(ec2: Any) -> None:
     with Stubber(ec2) as stub:
         stub.add_client_error("describe_instances", "UnauthorizedOperation", "You may not")
-        with pytest.raises(Failure, match="consoles of machines of image dev/ami-1: You may not. Check that the credentials"):
+        with pytest.raises(Failure, match=r"consoles of machines of image dev/ami-1: You may not\. Check that the credentials"):
             consoles(ec2, "dev", "ami-1")
