@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from services_on_loopback import Cloud
+from twine_machine import observe
 from twine_machine.__main__ import main
 from twine_machine.paths import Paths
 
@@ -260,17 +261,52 @@ def test_no_secret_is_said(paths: Paths, cloud: Cloud, capfd: pytest.CaptureFixt
     assert "the-password" not in (paths.run / "boot.json").read_text()
 
 
-def test_a_later_stage_joins_the_record_of_the_boot(paths: Paths, cloud: Cloud) -> None:
+def test_later_stages_join_the_record_of_the_boot(
+    paths: Paths, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     cloud.user_data("MACHINE_ROLE=bastion")
     main(["configure"], paths)
+    monkeypatch.setattr(observe, "ask_systemd", lambda: "Id=ssh.service\nActiveState=active\nActiveEnterTimestampMonotonic=9000000\n")
 
-    assert main(["stamp", "started"], paths) == 0
+    assert main(["observe"], paths) == 0
+    assert main(["stages"], paths) == 0
 
     record = boot(paths)
     assert record["role"] == "bastion"
+    units = record["units"]
+    assert isinstance(units, dict) and units["ssh.service"]["state"] == "active"
+    assert "ssh.service active" in capfd.readouterr().out
     stages = record["stages"]
     assert isinstance(stages, dict)
     assert list(stages)[-1] == "started" and stages["started"] >= stages["machine_config_end"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_machine_that_failed_is_not_asked(paths: Paths, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["configure"], paths) == 1
+    monkeypatch.setattr(observe, "ask_systemd", lambda: "")
+
+    assert main(["observe"], paths) == 0
+    assert "nothing is asked" in capfd.readouterr().err
+    assert boot(paths)["outcome"] == "failed"
+
+
+def test_an_ask_is_answered_with_the_secret_of_now(paths: Paths, cloud: Cloud) -> None:
+    cloud.user_data(f"MACHINE_ROLE={ROLE}", f"TWINE_DATABASE_SECRET_ARN={ARN}")
+    cloud.secrets[ARN] = "first"
+    main(["configure"], paths)
+    assert (paths.asks.stat().st_mode & 0o777, paths.asks.stat().st_gid) == (0o770, grp.getgrnam(ROLE).gr_gid)
+    (paths.asks / "secrets").touch()
+    cloud.secrets[ARN] = "second"
+
+    assert main(["refresh"], paths) == 0
+    assert (paths.secrets / "database").read_text() == "second"
+    assert list(paths.asks.iterdir()) == []
+
+
+def test_without_a_record_there_are_no_stages(paths: Paths, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["stages"], paths) == 1
+    assert "no record of this boot" in capfd.readouterr().err
 
 
 def test_a_wrong_question_shows_the_usage(paths: Paths, capfd: pytest.CaptureFixture[str]) -> None:

@@ -64,6 +64,7 @@ def root(tmp_path: Path) -> Path:
         path.write_text(text)
         path.chmod(0o644)
     (tmp_path / LINK[1:]).symlink_to("nginx.conf")
+    (tmp_path / "bin").symlink_to("usr/bin")
     (tmp_path / "usr/bin/link").symlink_to("twine")
     assert whence.main(["--record"], tmp_path, io.StringIO(json.dumps(GIVEN))) == 0
     return tmp_path
@@ -97,6 +98,8 @@ def test_it_says_where_a_file_came_from(capsys: pytest.CaptureFixture[str], root
 CHANGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a package's content": (SERVE, lambda path: path.write_text("evil\n"), "CHANGED   content"),
     "a conffile's content": (CONFFILE, lambda path: path.write_text("a = 2\n"), "CHANGED   content"),
+    "a package's mode": (SERVE, lambda path: path.chmod(0o4755), "CHANGED   permissions, owner and group 4755"),
+    "a conffile's mode": (CONFFILE, lambda path: path.chmod(0o666), "CHANGED   permissions, owner and group 0666"),
     "a role's content": (CONFIG, lambda path: path.write_text("evil {}\n"), "CHANGED   content"),
     "a role's mode": (CONFIG, lambda path: path.chmod(0o666), "CHANGED   mode 0666 instead of 0644"),
     "where a link leads": (LINK, lead_elsewhere, "CHANGED   content"),
@@ -111,6 +114,18 @@ def test_a_change_is_called_one(capsys: pytest.CaptureFixture[str], root: Path, 
     code, out = ask(capsys, root, name)
 
     assert (code, says in out) == (1, True), out
+
+
+def test_converging_again_makes_no_change_right(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    """Only another version of the package is looked at anew."""
+    (root / CONFFILE[1:]).chmod(0o600)
+    assert whence.main(["--record"], root, io.StringIO(json.dumps(GIVEN))) == 0
+    assert "CHANGED" in ask(capsys, root, CONFFILE)[1]
+
+    status = root / "var/lib/dpkg/status"
+    status.write_text(status.read_text().replace("2026.1.0", "2026.1.1"))
+    assert whence.main(["--record"], root, io.StringIO(json.dumps(GIVEN))) == 0
+    assert "CHANGED" not in ask(capsys, root, CONFFILE)[1]
 
 
 def test_another_owner_is_a_change(capsys: pytest.CaptureFixture[str], root: Path) -> None:

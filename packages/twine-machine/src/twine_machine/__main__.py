@@ -1,10 +1,11 @@
-"""machine-config: configure, refresh, publish or stamp.
+"""machine-config: configure, refresh, publish, observe, read ahead or show the stages.
 
 Each command imports what it needs when it needs it: HTTP alone would double the time of those that do without.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from twine_machine.paths import Paths
 from twine_machine.patience import Patience, say
 from twine_machine.stages import Stages
 
-USAGE = "machine-config configure | refresh | publish PARAMETER FILE | stamp STAGE"
+USAGE = "machine-config configure | refresh | publish PARAMETER FILE | observe | read-ahead | stages"
 
 
 def main(arguments: Sequence[str], paths: Paths | None = None) -> int:
@@ -28,8 +29,12 @@ def main(arguments: Sequence[str], paths: Paths | None = None) -> int:
                 _refresh(paths)
             case ["publish", parameter, file]:
                 _publish(paths, parameter, Path(file))
-            case ["stamp", stage]:
-                _stamp(paths, stage)
+            case ["observe"]:
+                _observe(paths)
+            case ["read-ahead"]:
+                _read_ahead(paths)
+            case ["stages"]:
+                _show(paths)
             case _:
                 say(f"Usage: {USAGE}")
                 return 2
@@ -81,6 +86,9 @@ def _from_metadata(paths: Paths, stages: Stages) -> str:
 
 
 def _refresh(paths: Paths) -> None:
+    # Before the secrets are fetched: who asks from now on is not content with these.
+    for ask in paths.asks.iterdir() if paths.asks.is_dir() else ():
+        ask.unlink(missing_ok=True)
     if paths.own.is_file():
         say(f"no secret is fetched: this machine is configured from {paths.own}")
         return
@@ -97,8 +105,35 @@ def _publish(paths: Paths, parameter: str, file: Path) -> None:
     say(f"published {parameter}")
 
 
-def _stamp(paths: Paths, stage: str) -> None:
+def _observe(paths: Paths) -> None:
+    from twine_machine import observe
+
     stages = Stages(paths.run / "boot.json")
     stages.resume()
-    stages.reach(stage)
-    stages.save()
+    stages.reach("started")
+    try:
+        if stages.failed:
+            say("not configured, so nothing is asked of this machine")
+        else:
+            say(observe.observe(stages, observe.probe_of(paths.probe)))
+    finally:
+        stages.note(units=observe.units(observe.ask_systemd(), stages.begin))
+        print(observe.told(stages.save()), flush=True)
+
+
+def _read_ahead(paths: Paths) -> None:
+    from twine_machine.read_ahead import read_ahead
+
+    count, total = read_ahead(paths.warm)
+    say(f"reading ahead {count} files, {total // 1024} KiB")
+
+
+def _show(paths: Paths) -> None:
+    from twine_machine import observe
+
+    path = paths.run / "boot.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise MachineError(f"Failed to show the stages: {path} is no record of this boot. Start machine-config.service first.") from None
+    print("\n".join(observe.table(record)))

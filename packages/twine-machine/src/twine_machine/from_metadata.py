@@ -98,6 +98,7 @@ def _fetch(paths: Paths, values: Mapping[str, str], services: Services) -> list[
     # All or nothing: a machine with half of its secrets would start and fail later, elsewhere.
     fetched = {item.file: services.fetch(item) for item in items}
     files.make_folder(paths.secrets, 0o750, owner, group)
+    files.make_folder(paths.asks, 0o770, owner, group)
     return [name for name, value in fetched.items() if files.write(paths.secrets / name, value, 0o640, owner, group)]
 
 

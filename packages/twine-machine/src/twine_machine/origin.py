@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from twine_machine import modes
+
 FORMAT = 1
 
 
@@ -40,6 +42,11 @@ class Dpkg:
                     return listing.name.removesuffix(".list")
         return ""
 
+    def listed(self, package: str) -> frozenset[str]:
+        """The paths that ``package`` brought."""
+        listing = self.root / "var/lib/dpkg/info" / f"{package}.list"
+        return frozenset(listing.read_text(encoding="utf-8", errors="surrogateescape").splitlines())
+
     def paragraph(self, package: str) -> dict[str, str]:
         """The status of ``package``, by field; continuation lines are kept."""
         name, _colon, architecture = package.partition(":")
@@ -57,8 +64,8 @@ class Dpkg:
         return next((known[name] for name in _names(path) if name in known), "")
 
 
-def find(root: Path, record: Mapping[str, Any], path: str) -> Origin:
-    """Say where ``path`` came from and whether it is as it came; ``record`` is what :func:`read` returns."""
+def find(root: Path, record: Mapping[str, Any], known_modes: Mapping[str, Any], path: str) -> Origin:
+    """Say where ``path`` came from and whether it is as it came; ``record`` is what :func:`read` returns, ``known_modes`` what modes.note does."""
     place = root / path.lstrip("/")
     if not place.exists() and not place.is_symlink():
         return Origin(path, "absent")
@@ -71,7 +78,10 @@ def find(root: Path, record: Mapping[str, Any], path: str) -> Origin:
     if not package:
         return Origin(path, "unknown")
     digest = dpkg.digest(package["name"], path, dpkg.paragraph(package["name"]))
-    changed = ("content",) if digest and _hash(place, "md5") != digest else ()
+    listed = next(name for name in _names(path) if name in dpkg.listed(package["name"]))
+    modes_changed = modes.changed(place, known_modes, package["name"], package["version"], listed)
+    changed: tuple[str, ...] = ("content",) if digest and _hash(place, "md5") != digest else ()
+    changed += (modes_changed,) if modes_changed else ()
     return Origin(path, "package", {**package, "verified": "yes" if digest and not changed else "no"}, {}, changed)
 
 

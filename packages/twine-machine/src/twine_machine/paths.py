@@ -28,6 +28,21 @@ class Paths:
         return self.root / "run/machine"
 
     @property
+    def warm(self) -> Path:
+        """Return the record of what was warmed at the bake."""
+        return self.root / "usr/lib/twine-machine/warm.json"
+
+    @property
+    def probe(self) -> Path:
+        """Return what the machine is asked when it has booted."""
+        return self.root / "usr/lib/twine-machine/probe.json"
+
+    @property
+    def asks(self) -> Path:
+        """Return the folder in which an application asks for its secrets again."""
+        return self.run / "asks"
+
+    @property
     def secrets(self) -> Path:
         """Return the folder of fetched secrets."""
         return self.run / "secrets"

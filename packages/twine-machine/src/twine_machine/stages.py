@@ -23,20 +23,20 @@ class Stages:
         self._path = path
         self._container = any(mark.exists() for mark in CONTAINER_MARKS) if container is None else container
         first = _started(proc / "1" / "stat")
-        self._begin = first if self._container else 0.0
+        self.begin = first if self._container else 0.0
         self._record: dict[str, object] = {
             "format": 1,
             "container": self._container,
-            "began_at": _utc(time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - self._begin)),
+            "began_at": _utc(time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - self.begin)),
         }
         # The unit is ordered after network-online.target: its process starts when the network is there.
-        self._stages = {"init": first - self._begin, "network": _started(proc / "self" / "stat") - self._begin}
+        self._stages = {"init": first - self.begin, "network": _started(proc / "self" / "stat") - self.begin}
         if not self._container:
             self._stages = {"kernel": 0.0, **self._stages}
 
     def reach(self, stage: str) -> None:
         """Stamp a stage with the time of now."""
-        self._stages[stage] = time.clock_gettime(time.CLOCK_BOOTTIME) - self._begin
+        self._stages[stage] = time.clock_gettime(time.CLOCK_BOOTTIME) - self.begin
 
     def resume(self) -> None:
         """Go on with what this boot has recorded so far."""
@@ -46,15 +46,21 @@ class Stages:
             if isinstance(stages, dict):
                 self._stages = stages
 
+    @property
+    def failed(self) -> bool:
+        """Say whether the machine could not configure itself."""
+        return self._record.get("outcome") == "failed"
+
     def note(self, **facts: object) -> None:
         """Add facts to the record."""
         self._record.update(facts)
 
-    def save(self) -> None:
-        """Write the record."""
-        stages = {name: round(seconds, 3) for name, seconds in self._stages.items()}
+    def save(self) -> dict[str, object]:
+        """Write the record, and return it."""
+        record = {**self._record, "stages": {name: round(seconds, 3) for name, seconds in self._stages.items()}}
         files.make_folder(self._path.parent)
-        files.write(self._path, json.dumps({**self._record, "stages": stages}, indent=2) + "\n")
+        files.write(self._path, json.dumps(record, indent=2) + "\n")
+        return record
 
 
 def _started(stat: Path) -> float:

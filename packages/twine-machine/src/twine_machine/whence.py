@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from twine_machine import files, origin
+from twine_machine import files, modes, origin
 from twine_machine.origin import Origin
 
 USAGE = "whence [--json] FILE ... | whence --record <WRITTEN.json"
 RECORD = "usr/lib/twine-machine/provenance.json"
+MODES = "usr/lib/twine-machine/package-modes.json"
 
 
 def main(arguments: Sequence[str], root: Path = Path("/"), given: TextIO | None = None) -> int:
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str], root: Path = Path("/"), given: TextIO | None 
         return 2
     try:
         record = origin.read(root / RECORD)
-        found = [origin.find(root, record, os.path.normpath(Path.cwd() / name)) for name in names]
+        known = _modes(root)
+        found = [origin.find(root, record, known, os.path.normpath(Path.cwd() / name)) for name in names]
     except (OSError, ValueError) as error:
         say(f"Failed to read what is known of this machine: {error}. Run it as root; see whether the disk is whole.")
         return 1
@@ -71,9 +73,16 @@ def _record(root: Path, given: TextIO) -> int:
     try:
         wanted = origin.record(root, json.load(given), origin.read(path))
         files.make_folder(path.parent)
-        changed = files.write(path, json.dumps(wanted, indent=1) + "\n")
+        noted = modes.note(root, _modes(root))
+        written = [files.write(place, json.dumps(it, indent=1) + "\n") for place, it in ((path, wanted), (root / MODES, noted))]
     except (OSError, ValueError, KeyError, TypeError) as error:
         say(f"Failed to record who wrote what: {error!r}. Give what twine.platform.provenance returns, as root.")
         return 1
-    print("changed" if changed else "unchanged")
+    print("changed" if any(written) else "unchanged")
     return 0
+
+
+def _modes(root: Path) -> dict[str, Any]:
+    path = root / MODES
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found

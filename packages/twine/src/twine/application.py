@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
-from jinja2 import FileSystemBytecodeCache
+from jinja2 import Environment, FileSystemBytecodeCache
 from jinja2.bccache import Bucket
 from werkzeug.exceptions import HTTPException
 
@@ -22,6 +22,7 @@ from twine.services import EXTENSION, make_services
 from twine.settings import Settings
 from twine.signing_in import is_https
 from twine.version import VERSION
+from twine.warmth import Warmth
 
 STYLE_FILE = Path(__file__).parent / "static" / "twine.css"
 CONTENT_POLICY = (
@@ -41,6 +42,15 @@ log = logging.getLogger(__name__)
 class _TemplateCache(FileSystemBytecodeCache):
     """Compiled templates on disk. A folder that cannot be written is still worth reading."""
 
+    def __init__(self, folder: Path, warmth: Warmth) -> None:
+        super().__init__(str(folder))
+        self._warmth = warmth
+
+    def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
+        bucket = super().get_bucket(environment, name, filename, source)
+        self._warmth.count(bucket.code is not None)
+        return bucket
+
     def dump_bytecode(self, bucket: Bucket) -> None:
         if os.access(self.directory, os.W_OK):
             super().dump_bytecode(bucket)
@@ -50,10 +60,9 @@ def create_app(settings: Settings) -> Flask:
     """Return the application; it connects when its services are opened."""
     app = Flask("twine", static_folder=None, template_folder=str(Path(__file__).parent / "templates"))
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, TEMPLATES_AUTO_RELOAD=False)
-    app.extensions[EXTENSION] = make_services(settings)
-    templates = settings.cache_folder / "templates"
-    if templates.is_dir():
-        app.jinja_options = {**app.jinja_options, "bytecode_cache": _TemplateCache(str(templates))}
+    parts = app.extensions[EXTENSION] = make_services(settings)
+    templates = _TemplateCache(settings.cache_folder / "templates", parts.templates)
+    app.jinja_options = {**app.jinja_options, "bytecode_cache": templates}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     add_health(app)
     add_api(app)

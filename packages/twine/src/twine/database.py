@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from twine.connection import connection_arguments
 from twine.errors import UnavailableError
 from twine.fair_share import FairShare
+from twine.rotation import is_refusal, other_arguments
 from twine.settings import Settings
 
 Row = TypeVar("Row")
@@ -31,16 +32,23 @@ log = logging.getLogger(__name__)
 
 def connect(settings: Settings) -> Connection:
     """Open one connection outside any pool, in autocommit mode: for commands."""
-    return psycopg.connect(**connection_arguments(settings), autocommit=True, prepare_threshold=None)
+    return _rotating(settings).connect(autocommit=True, prepare_threshold=None)
 
 
 def _rotating(settings: Settings) -> type[Connection]:
-    """Return a connection class that reads the secret for every new connection: after a rotation the pool heals."""
+    """Return a connection class that reads the secret for every new connection, and again when the database refuses it."""
 
     class RotatingConnection(psycopg.Connection[Any]):
         @classmethod
         def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
-            return super().connect(conninfo, **{**kwargs, **connection_arguments(settings)})
+            arguments: dict[str, Any] | None = connection_arguments(settings)
+            while True:
+                try:
+                    return super().connect(conninfo, **{**kwargs, **(arguments or {})})
+                except psycopg.OperationalError as error:
+                    arguments = other_arguments(settings, arguments or {}) if is_refusal(error) else None
+                    if arguments is None:
+                        raise
 
     return RotatingConnection
 

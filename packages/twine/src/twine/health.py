@@ -36,6 +36,7 @@ def ready() -> ResponseReturnValue:
             "search": _word(search),
             "fragments": _word(fragments),
         },
+        "caches": {"templates": parts.templates.as_json(), "fragments": parts.fragments.warmth.as_json()},
     }, 200 if is_ready else 503
 
 

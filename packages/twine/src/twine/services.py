@@ -15,6 +15,7 @@ from twine.search import Search
 from twine.sessions import SessionStore
 from twine.settings import Settings
 from twine.throttle import LoginThrottle
+from twine.warmth import Warmth
 
 EXTENSION = "twine"
 ACQUAINTANCES = 5000
@@ -33,6 +34,7 @@ class Services:
     search: Search
     queue: FairQueue
     acquaintances: Acquaintances
+    templates: Warmth
 
     def open(self) -> None:
         """Connect. Called in the process that serves: threads do not survive a fork."""
@@ -60,6 +62,7 @@ def make_services(settings: Settings) -> Services:
         fragments=FragmentCache(settings),
         search=Search(settings, database),
         acquaintances=Acquaintances(ACQUAINTANCES),
+        templates=Warmth(),
         # No client fills more than half of the room in which requests wait.
         queue=FairQueue(settings.threads, settings.client_share, settings.waiting // 2),
     )

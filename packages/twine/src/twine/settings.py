@@ -70,6 +70,7 @@ class Settings:
     client_share: int
     client_allowance: int
     cache_folder: Path
+    asks_folder: Path
 
 
 def _unquoted(value: str) -> str:
@@ -146,4 +147,5 @@ def read_settings(values: Mapping[str, str] | None = None) -> Settings:
         client_share=client_share,
         client_allowance=environment.number("TWINE_CLIENT_ALLOWANCE", 2 * client_share),
         cache_folder=Path(environment.text("TWINE_CACHE", "/var/cache/twine") or ""),
+        asks_folder=Path(environment.text("TWINE_ASKS", "/run/machine/asks") or ""),
     )

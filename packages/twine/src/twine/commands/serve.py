@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 from twine.settings import read_settings
@@ -20,14 +22,25 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM; then finish what is under way."""
     settings = read_settings()
     settings.secrets.read("session_key")
-    # gunicorn 20 loads setuptools, a quarter of all that a start loads, for names of workers that are not used here.
-    # The gunicorn after it does not, and then this can go.
+    with without_setuptools():
+        from twine.server import serve
+
+    serve(settings, arguments.bind or settings.bind)
+    return 0
+
+
+@contextmanager
+def without_setuptools() -> Iterator[None]:
+    """Let gunicorn be imported alone.
+
+    Version 20 loads setuptools, a quarter of all that a start loads, for names of workers that are not used here.
+    The one after it does not, and then this can go.
+    """
     is_absent = SETUPTOOLS not in sys.modules
     if is_absent:
         sys.modules[SETUPTOOLS] = ModuleType(SETUPTOOLS)
-    from twine.server import serve
-
-    if is_absent:
-        del sys.modules[SETUPTOOLS]
-    serve(settings, arguments.bind or settings.bind)
-    return 0
+    try:
+        yield
+    finally:
+        if is_absent:
+            del sys.modules[SETUPTOOLS]

@@ -19,7 +19,6 @@ from twine.staff import Person
 
 ON_A_PAGE = 20
 GUIDE = "guide"
-GUIDE_SECONDS = 7 * 24 * 3600
 LARGEST_ID = 2**63 - 1
 
 
@@ -95,6 +94,6 @@ def _form(values: dict[str, str], error: RefusedError | None, status: int) -> Re
         currencies=CURRENCIES,
         categories=CATEGORIES,
         longest=LONGEST_DESCRIPTION,
-        guide=Markup(services().fragments.common(GUIDE, GUIDE_SECONDS, guide)),
+        guide=Markup(services().fragments.common(GUIDE, guide)),
     )
     return text, status

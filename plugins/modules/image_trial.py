@@ -1,0 +1,114 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the action plugin twine.platform.image_trial."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_trial
+short_description: Refuse images that booted badly in development
+version_added: 0.1.0
+author: The twine.platform authors (@twine-platform)
+description:
+  - Every machine tells the record of its boot on its console. This reads the consoles of the machines that run an image in one environment
+    and takes the best of their boots.
+  - It refuses an image whose machines could not configure themselves, did not become ready, gave no good first answer, had cold caches or a
+    failed unit, and one that reached a stage later than the image before it did, beyond a tolerance.
+  - The record of an image that is let through is kept. The next image of its role is compared with it.
+options:
+  environment:
+    description: Account whose machines are asked.
+    type: str
+    default: dev
+  images:
+    description: Image id of each role.
+    type: dict
+    required: true
+  records:
+    description: Folder of the records that are kept, C(<image id>.json).
+    type: path
+    required: true
+  tolerance:
+    description:
+      - How many times as long as with the image before it a boot may take to each stage; 1 or more.
+      - One second more is always let through.
+    type: float
+    default: 1.25
+  wait:
+    description: Seconds to wait until each machine has told its record.
+    type: int
+    default: 120
+  estate:
+    description: Name of the estate. It is the prefix of every stack's name.
+    type: str
+    required: true
+  group:
+    description: Inventory group whose hosts are the accounts.
+    type: str
+    default: accounts
+  stacks_variable:
+    description: Inventory variable that holds an account's list of stacks.
+    type: str
+    default: stacks
+  templates:
+    description: Folders that are searched for templates before the collection's own C(cloudformation).
+    type: list
+    elements: path
+    default: []
+  state_dir:
+    description: Folder of lock and journal, which this leaves alone.
+    type: path
+  parallel:
+    description: As of M(twine.platform.stack_graph); without effect here.
+    type: int
+    default: 8
+  lock_wait:
+    description: As of M(twine.platform.stack_graph); without effect here.
+    type: int
+    default: 900
+extends_documentation_fragment:
+  - twine.platform.accounts
+  - action_common_attributes
+  - action_common_attributes.conn
+  - action_common_attributes.flow
+attributes:
+  check_mode:
+    description: Judges and keeps nothing.
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    platforms: all
+  action:
+    support: full
+  async:
+    support: none
+  bypass_host_loop:
+    support: none
+  connection:
+    support: none
+  become:
+    support: none
+  delegation:
+    support: none
+seealso:
+  - module: twine.platform.image_bake
+  - module: twine.platform.roll_out
+"""
+
+EXAMPLES = r"""
+- name: Refuse an image that booted badly in dev, or slower than the one before it
+  twine.platform.image_trial:
+    estate: twine
+    environment: dev
+    images:
+      twine: ami-0123456789abcdef0
+    records: releases/boots
+"""
+
+RETURN = r"""
+boots:
+  description: The boot record of each role's image.
+  returned: success
+  type: dict
+"""
