@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.benchmarks import publish
+from tests.benchmarks import bake, boot, converge, peer, publish
+from tests.benchmarks.machines import BenchmarkError
 from tests.benchmarks.rows import Row, machine, record
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "converge": converge.rows,
+    "peer": peer.rows,
+    "bake": bake.rows,
+    "boot": boot.rows,
     "publish": publish.rows,
 }
 
@@ -21,7 +26,11 @@ def main(names: list[str]) -> int:
     print(machine(), flush=True)
     missed = False
     for name in names or BENCHMARKS:
-        rows = BENCHMARKS[name]()
+        try:
+            rows = BENCHMARKS[name]()
+        except BenchmarkError as error:
+            print(error, file=sys.stderr)
+            return 1
         record(rows)
         print("\n".join(row.line() for row in rows), flush=True)
         missed = missed or not all(row.met for row in rows)

@@ -26,16 +26,16 @@ def test_a_bar_is_met_or_missed(value: float, least: bool, met: bool) -> None:
 def test_results_keep_other_rows(tmp_path: Path) -> None:
     path = tmp_path / "bench" / "results.json"
     record([Row("P1", "one", 1.0, 2.0, "s"), Row("P2", "two", 3.0, 2.0, "s")], path)
-    record([Row("P1", "one", 1.5, 2.0, "s")], path)
+    record([Row("P1", "one", 1.5, 2.0, "s", "by hand: 1.0 s")], path)
     assert json.loads(path.read_text()) == {
-        "P1": {"value": 1.5, "bar": 2.0, "unit": "s", "met": True},
-        "P2": {"value": 3.0, "bar": 2.0, "unit": "s", "met": False},
+        "P1": {"value": 1.5, "bar": 2.0, "unit": "s", "met": True, "peer": "by hand: 1.0 s"},
+        "P2": {"value": 3.0, "bar": 2.0, "unit": "s", "met": False, "peer": ""},
     }
 
 
 def test_an_unknown_benchmark_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nothing"]) == 2
-    assert "Failed to measure nothing: there is no such benchmark. Take one of: publish" in capsys.readouterr().err
+    assert "Failed to measure nothing: there is no such benchmark. Take one of: converge, peer" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="no dpkg-deb on this machine")
@@ -43,6 +43,7 @@ def test_written_packages_are_packages(tmp_path: Path) -> None:
     deb = small_debs.write(tmp_path, "one", "2.0-1")
     done = subprocess.run(["dpkg-deb", "--field", tmp_path / deb.file_name, "Package", "Version"], check=True, capture_output=True, text=True)
     assert done.stdout == "Package: one\nVersion: 2.0-1\n"
-    assert "./usr/share/doc/one/version" in subprocess.run(
-        ["dpkg-deb", "--contents", tmp_path / deb.file_name], check=True, capture_output=True, text=True
-    ).stdout
+    assert (
+        "./usr/share/doc/one/version"
+        in subprocess.run(["dpkg-deb", "--contents", tmp_path / deb.file_name], check=True, capture_output=True, text=True).stdout
+    )
