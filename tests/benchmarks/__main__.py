@@ -5,11 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+<<<<<<< HEAD
 from tests.benchmarks import build_packages, publish
 from tests.benchmarks.rows import Row, machine, record
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "build_packages": build_packages.rows,
+=======
+from tests.benchmarks import bake, boot, converge, peer, publish
+from tests.benchmarks.machines import BenchmarkError
+from tests.benchmarks.rows import Row, machine, record
+
+BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "converge": converge.rows,
+    "peer": peer.rows,
+    "bake": bake.rows,
+    "boot": boot.rows,
+>>>>>>> bench
     "publish": publish.rows,
 }
 
@@ -22,7 +34,11 @@ def main(names: list[str]) -> int:
     print(machine(), flush=True)
     missed = False
     for name in names or BENCHMARKS:
-        rows = BENCHMARKS[name]()
+        try:
+            rows = BENCHMARKS[name]()
+        except BenchmarkError as error:
+            print(error, file=sys.stderr)
+            return 1
         record(rows)
         print("\n".join(row.line() for row in rows), flush=True)
         missed = missed or not all(row.met for row in rows)

@@ -44,6 +44,6 @@ def machine() -> str:
 def record(rows: Sequence[Row], path: Path = RESULTS) -> None:
     """Put the rows into the file of results; rows of other runs stay."""
     known = json.loads(path.read_text()) if path.exists() else {}
-    known |= {row.id: {"value": round(row.value, 3), "bar": row.limit, "unit": row.unit, "met": row.met} for row in rows}
+    known |= {row.id: {"value": round(row.value, 3), "bar": row.limit, "unit": row.unit, "met": row.met, "peer": row.peer} for row in rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")

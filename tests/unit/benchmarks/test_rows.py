@@ -24,10 +24,10 @@ def test_a_bar_is_met_or_missed(value: float, least: bool, met: bool) -> None:
 def test_results_keep_other_rows(tmp_path: Path) -> None:
     path = tmp_path / "bench" / "results.json"
     record([Row("P1", "one", 1.0, 2.0, "s"), Row("P2", "two", 3.0, 2.0, "s")], path)
-    record([Row("P1", "one", 1.5, 2.0, "s")], path)
+    record([Row("P1", "one", 1.5, 2.0, "s", "by hand: 1.0 s")], path)
     assert json.loads(path.read_text()) == {
-        "P1": {"value": 1.5, "bar": 2.0, "unit": "s", "met": True},
-        "P2": {"value": 3.0, "bar": 2.0, "unit": "s", "met": False},
+        "P1": {"value": 1.5, "bar": 2.0, "unit": "s", "met": True, "peer": "by hand: 1.0 s"},
+        "P2": {"value": 3.0, "bar": 2.0, "unit": "s", "met": False, "peer": ""},
     }
 
 
