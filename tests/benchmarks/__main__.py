@@ -5,14 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-<<<<<<< HEAD
-from tests.benchmarks import build_packages, publish
-from tests.benchmarks.rows import Row, machine, record
-
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
-    "build_packages": build_packages.rows,
-=======
-from tests.benchmarks import bake, boot, converge, peer, publish
+from tests.benchmarks import bake, boot, build_packages, converge, peer, publish
 from tests.benchmarks.machines import BenchmarkError
 from tests.benchmarks.rows import Row, machine, record
 
@@ -21,7 +14,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "peer": peer.rows,
     "bake": bake.rows,
     "boot": boot.rows,
->>>>>>> bench
+    "build_packages": build_packages.rows,
     "publish": publish.rows,
 }
 
