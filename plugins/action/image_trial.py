@@ -36,7 +36,7 @@ class ActionModule(StackGraph):
         result: dict[str, Any] = super(StackGraph, self).run(tmp, task_vars)
         arguments = {name: spec for name, spec in ARGUMENTS.items() if name not in _LEFT_OUT}
         _checked, options = self.validate_argument_spec({**arguments, **_OWN})
-        options.update(only=[], plan_only=True, destroy=[], accounts=[options["environment"]], release_file=None)
+        options.update(only=[], plan_only=True, destroy=[], accounts=[], release_file=None)
         if options["tolerance"] < 1:
             return {**result, "failed": True, "msg": f"Failed to try images: tolerance is {options['tolerance']:g}. Give 1 or more."}
         records = Records(Path(options["records"]))
