@@ -145,11 +145,12 @@ def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
     """Have the snapshot, or look whether it is there; returns the module's result."""
     if not params["suites"]:
         raise PackageError(f"mirror {params['name']}", "suites is empty", "Name the suites of the distribution, the whole one first")
+    keyring = Path(params["keyring"])
+    if not keyring.is_file():
+        raise PackageError(f"mirror {params['name']}", f"its keyring {keyring} is not there", "Install the distribution's keyring package")
     suites = addressed([Suite(item["url"], item["suite"], tuple(item["components"])) for item in params["suites"]], run)
     aptly = Aptly.of(run, params)
-    mirror = Mirror(aptly, params["name"], suites, tuple(params["architectures"]), Path(params["keyring"]))
-    if not mirror.keyring.is_file():
-        raise PackageError(f"mirror {mirror.name}", f"its keyring {mirror.keyring} is not there", "Install the distribution's keyring package")
+    mirror = Mirror(aptly, params["name"], suites, tuple(params["architectures"]), keyring)
     own = mirror.own(params["for_snapshots"])
     roots = mirror.roots(params["packages"], own)
     frozen = look(mirror, roots, params["refresh"]) if check else mirror.ensure(roots, own, params["refresh"], params["lock_timeout"])
