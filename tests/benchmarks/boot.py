@@ -28,6 +28,8 @@ STEADY = 200
 # A page that renders a template and asks Redis; who has not signed in sees it.
 PAGE = "/login"
 SECONDS = 60.0
+# A balancer sends nobody before it has asked once more, this much later.
+INTERVAL = 5.0
 TYPE = "t3.small"
 PASSWORD = "benchmark-database"
 DATABASE = f"""
@@ -53,7 +55,7 @@ def rows() -> list[Row]:
         mine, base = statistics.median(ours), statistics.median(bare)
         return [
             Row("P5 boot", f"start of image twine to the first good answer, {TYPE}", mine, base + 3.0, "s", f"systemd of the base: {base:.2f} s"),
-            Row("P5 first", f"first {PAGE} against the median of {STEADY} that follow", statistics.median(ratios), 1.2, "×"),
+            Row("P5 first", f"first {PAGE}, {INTERVAL:.0f} s later, against the median of {STEADY} more", statistics.median(ratios), 1.2, "×"),
         ]
 
 
@@ -100,6 +102,7 @@ def boot(image: str, files: bytes, ratios: list[float] | None = None) -> float:
             raise BenchmarkError(f"Failed to boot {image}: no good answer in {SECONDS:.0f} s, the last was {answer}. See `docker logs {name}`.")
         time.sleep(0.01)
     seconds = time.monotonic() - began
+    time.sleep(INTERVAL)
     first, *steady = [_get(address, PAGE) for _request in range(STEADY + 1)]
     if wrong := {status for status, _seconds in (first, *steady) if status != 200}:
         raise BenchmarkError(f"Failed to measure requests of {image}: {PAGE} answered {min(wrong)}. Ask it by hand.")

@@ -37,7 +37,7 @@ class Recipe:
 def recipe(base: Shell, made: Shell) -> Recipe:
     """Read what `made` has more than `base`; both run a script on the machine and return what it prints."""
     packages = sorted(_lines(made(WANTED)) - _lines(base(WANTED)))
-    paths = sorted([entry["path"] for entry in json.loads(made(f"cat {RECORD}"))["files"]])
+    paths = sorted(json.loads(made(f"cat {RECORD}"))["files"])
     late = [path for path in paths if not path.startswith(EARLY)] + sorted(_lines(made(BESIDE))) + [RECORD]
     units = sorted(line.split()[0] for line in _lines(made(UNITS)) - _lines(base(UNITS)) if line.endswith(" enabled"))
     return Recipe(tuple(packages), _archive(made, [path for path in paths if path.startswith(EARLY)]), _archive(made, late), tuple(units))
@@ -45,7 +45,7 @@ def recipe(base: Shell, made: Shell) -> Recipe:
 
 def state(machine: Shell) -> dict[str, set[str]]:
     """What two machines must have in common to count as the same."""
-    paths = [entry["path"] for entry in json.loads(machine(f"cat {RECORD}"))["files"]]
+    paths = sorted(json.loads(machine(f"cat {RECORD}"))["files"])
     return {
         "packages": _lines(machine("dpkg-query -W")),
         "files": _lines(machine(f"sha256sum {' '.join(paths)}; stat -c '%a %U %G %n' {' '.join(paths)}")),

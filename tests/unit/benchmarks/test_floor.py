@@ -7,7 +7,7 @@ import json
 from tests.benchmarks import floor
 from tests.benchmarks.machines import in_turns
 
-FILES = {"files": [{"path": "/etc/apt/preferences.d/twine"}, {"path": "/etc/nginx/nginx.conf"}]}
+FILES = {"files": {"/etc/apt/preferences.d/twine": {"role": "common"}, "/etc/nginx/nginx.conf": {"role": "nginx"}}}
 BASE = {floor.WANTED: "procps\n", floor.UNITS: "cron.service enabled\n"}
 MADE = {
     floor.WANTED: "nginx\nprocps\n",
