@@ -84,3 +84,19 @@ def test_journal_is_kept_and_bounded(host: Host) -> None:
     host.check_output("journalctl --flush")
     assert host.check_output("ls /var/log/journal")
     assert "SystemMaxUse=256M" in host.check_output("systemd-analyze cat-config systemd/journald.conf")
+
+
+def test_units_that_wait_for_each_other_are_seen(host: Host) -> None:
+    """What the health check reads names a circle: a path unit is up before any service, and this one waits for one."""
+    circle = {
+        "circle.path": "[Unit]\\nAfter=circle.service\\n[Path]\\nPathExists=/circle\\n[Install]\\nWantedBy=multi-user.target\\n",
+        "circle.service": "[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n",
+    }
+    ask = "systemd-analyze verify --man=no default.target 2>&1"
+    assert "ordering cycle" not in host.run(ask).stdout
+    try:
+        for name, text in circle.items():
+            host.check_output(f"printf '{text}' >/etc/systemd/system/{name} && systemctl enable --no-reload {name}")
+        assert "ordering cycle" in host.run(ask).stdout
+    finally:
+        host.check_output(f"systemctl disable --no-reload {' '.join(circle)}; cd /etc/systemd/system && rm {' '.join(circle)}")
