@@ -35,8 +35,13 @@ class Suite:
     components: tuple[str, ...]
 
 
-def addressed(suites: Iterable[Suite], run: Runner) -> tuple[Suite, ...]:
-    """The suites, those without an address with the one that apt on this machine asks for them."""
+def addressed(suites: Sequence[Suite], run: Runner) -> tuple[Suite, ...]:
+    """The suites, those without an address with the one that apt on this machine asks for them.
+
+    :raises PackageError: if apt knows none, either.
+    """
+    if all(suite.url for suite in suites):
+        return tuple(suites)
     asked = run(["apt-get", "update", "--print-uris"]).out
     known = {found["suite"]: found["url"] for found in reversed(list(_ASKED.finditer(asked)))}
     for suite in suites:

@@ -187,6 +187,14 @@ def test_a_suite_is_where_the_machines_apt_has_it_unless_it_says_otherwise(suite
     assert addressed([suite], asked) == (dataclasses.replace(suite, url=url),)
 
 
+def test_apt_is_not_asked_for_what_is_said() -> None:
+    def nobody(*_words: object, **_options: object) -> Result:
+        raise AssertionError
+
+    suite = Suite("http://archive.example.invalid/debian", "bookworm", ("main",))
+    assert addressed([suite], nobody) == (suite,)
+
+
 def test_a_suite_that_apt_does_not_know_is_named() -> None:
     with pytest.raises(PackageError, match=r"Failed to mirror backports: apt on this machine has no source of that suite\. Add one to it, or name"):
         addressed([Suite("", "backports", ("main",))], asked)
