@@ -11,10 +11,10 @@ version_added: 0.1.0
 author: The twine.platform authors (@twine-platform)
 description:
   - Every machine tells the record of its boot on its console. This reads the consoles of the machines that run an image in one environment
-    and takes the best of their boots.
-  - It refuses an image whose machines could not configure themselves, did not become ready, gave no good first answer, had cold caches or a
-    failed unit, and one that reached a stage later than the image before it did, beyond a tolerance.
-  - The record of an image that is let through is kept. The next image of its role is compared with it.
+    and judges their boots.
+  - It refuses an image of which any machine could not configure itself, did not become ready, gave no good first answer, had cold caches or
+    a failed unit, and one whose quickest boot reached a stage later than the image before it did, beyond a tolerance.
+  - The record of an image that is let through is kept. The next image of its role is compared with it; the image itself is not tried again.
 options:
   environment:
     description: Account whose machines are asked.
@@ -42,55 +42,17 @@ options:
     description: Name of the estate. It is the prefix of every stack's name.
     type: str
     required: true
-  group:
-    description: Inventory group whose hosts are the accounts.
-    type: str
-    default: accounts
-  stacks_variable:
-    description: Inventory variable that holds an account's list of stacks.
-    type: str
-    default: stacks
-  templates:
-    description: Folders that are searched for templates before the collection's own C(cloudformation).
-    type: list
-    elements: path
-    default: []
   state_dir:
     description: Folder of lock and journal, which this leaves alone.
     type: path
-  parallel:
-    description: As of M(twine.platform.stack_graph); without effect here.
-    type: int
-    default: 8
-  lock_wait:
-    description: As of M(twine.platform.stack_graph); without effect here.
-    type: int
-    default: 900
 extends_documentation_fragment:
   - twine.platform.accounts
-  - action_common_attributes
-  - action_common_attributes.conn
-  - action_common_attributes.flow
+  - twine.platform.attributes.controller
+  - twine.platform.stacks
 attributes:
   check_mode:
     description: Judges and keeps nothing.
     support: full
-  diff_mode:
-    support: none
-  platform:
-    platforms: all
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
-  connection:
-    support: none
-  become:
-    support: none
-  delegation:
-    support: none
 seealso:
   - module: twine.platform.image_bake
   - module: twine.platform.roll_out

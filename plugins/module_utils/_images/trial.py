@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ _TOLD = re.compile(r"machine-config: boot record (\{.*\})")
 
 
 class TrialError(Exception):
-    """A kept record cannot be used; the message says which, why, and what to do."""
+    """An image is refused, or a kept record cannot be used; the message says which, why, and what to do."""
 
 
 def told(console: str) -> dict[str, Any]:
@@ -78,15 +79,51 @@ class Records:
         return found
 
 
-def judge(records: Iterable[Mapping[str, Any]], before: Mapping[str, Any], tolerance: float = TOLERANCE) -> tuple[dict[str, Any], list[str]]:
-    """Of one image's boots the best, and what is to be said against it.
+def try_image(
+    role: str, image: str, ask: Callable[[], Mapping[str, str]], records: Records, *, tolerance: float = TOLERANCE, wait: float = 120.0
+) -> dict[str, Any]:
+    """The boot record of ``image``; ``ask`` gives each of its machines' console.
 
-    The best, because a machine of a group may have had a bad neighbour; a bad image has no good boot.
+    What was let through before is let through again, and nobody is asked: a machine that runs for long may have said so much since
+    that its console has lost the record.
+
+    :raises TrialError: with all that is said against it.
     """
-    judged = [(dict(record), objections(record, before, tolerance)) for record in records]
-    return min(judged, key=lambda one: (len(one[1]), _end(one[0])), default=({}, objections({}, before, tolerance)))
+    if known := records.of(image):
+        return known
+    found = await_told(ask, wait)
+    record, objected = judge(found, records.before(role, image), tolerance)
+    if objected:
+        raise TrialError(
+            f"Failed to promote image {role} {image}: {'; '.join(objected)} ({len(found)} of its boots were looked at). "
+            "Read the consoles of its machines, mend and bake it, or replace those machines for another try."
+        )
+    return record
+
+
+def await_told(ask: Callable[[], Mapping[str, str]], seconds: float, pause: float = 2.0) -> list[dict[str, Any]]:
+    """The records that consoles tell: as soon as each machine's does, or those that there are after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        texts = ask()
+        found = [record for record in map(told, texts.values()) if record]
+        if len(found) == len(texts) or time.monotonic() >= deadline:
+            return found
+        time.sleep(pause)
+
+
+def judge(records: Iterable[Mapping[str, Any]], before: Mapping[str, Any], tolerance: float = TOLERANCE) -> tuple[dict[str, Any], list[str]]:
+    """Of one image's boots the quickest, and what is to be said against the image.
+
+    One boot that went wrong is one too many, however well others went: what goes wrong now and then does so in production, too. Slowness
+    is judged by the quickest boot, because a machine of a group may have had a bad neighbour.
+    """
+    boots = [dict(record) for record in records] or [{}]
+    if wrong := [sentence for record in boots for sentence in objections(record, {}, tolerance)]:
+        return {}, list(dict.fromkeys(wrong))
+    best = min(boots, key=_end)
+    return best, objections(best, before, tolerance)
 
 
 def _end(record: Mapping[str, Any]) -> float:
-    stages = record.get("stages")
-    return max(stages.values(), default=0.0) if isinstance(stages, Mapping) else 0.0
+    return max(record["stages"].values(), default=0.0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.twine.platform.plugins.module_utils._images.trial import Records, TrialError, judge, told
+from ansible_collections.twine.platform.plugins.module_utils._images.trial import Records, TrialError, await_told, judge, told, try_image
 
 
 def boot(ready: float = 5.0, **facts: Any) -> dict[str, Any]:
@@ -37,9 +37,8 @@ def test_a_console_tells_its_last_whole_record(console: str, ready: float | None
     assert told(console).get("stages", {}).get("ready") == ready
 
 
-def test_the_best_boot_counts() -> None:
-    bad = boot(1, units={"nginx.service": {"state": "failed"}})
-    record, objected = judge([boot(9), bad, boot(5)], boot(5))
+def test_the_quickest_boot_counts() -> None:
+    record, objected = judge([boot(9), boot(5), boot(7)], boot(5))
     assert (record["stages"]["ready"], objected) == (5, [])
 
 
@@ -50,9 +49,11 @@ def test_the_best_boot_counts() -> None:
         ([boot(9), boot(8)], boot(5), "it reached ready after 8.0 s, its predecessor after 5.0 s"),
         ([boot(hit_rate=0.5)], {}, "caches were cold"),
         ([boot(outcome="failed", error="no parameter")], {}, "no parameter"),
+        ([boot(5), boot(1, units={"nginx.service": {"state": "failed"}}), boot(5)], boot(5), "nginx.service failed"),
+        ([boot(5), {"format": 1, "ready": False, "stages": {"started": 1.5}}], {}, "it did not become ready"),
     ],
 )
-def test_an_image_without_a_good_boot_is_objected_to(boots: list[dict[str, Any]], before: dict[str, Any], words: str) -> None:
+def test_an_image_of_a_bad_boot_is_objected_to(boots: list[dict[str, Any]], before: dict[str, Any], words: str) -> None:
     assert words in "; ".join(judge(boots, before)[1])
 
 
@@ -69,6 +70,33 @@ def test_the_predecessor_is_the_last_that_was_let_through_of_its_role(tmp_path: 
     assert records.before("twine", "ami-new") == records.of("ami-d")
     assert records.before("bastion", "ami-e") == records.of("ami-e") == {}
     assert sorted(path.name for path in (tmp_path / "boots").iterdir()) == ["ami-a.json", "ami-b.json", "ami-c.json", "ami-d.json"]
+
+
+def test_a_machine_that_has_not_told_yet_is_waited_for() -> None:
+    answers = [{"i-1": line(boot(5)), "i-2": ""}, {"i-1": line(boot(5)), "i-2": line(boot(6))}]
+    assert [record["stages"]["ready"] for record in await_told(lambda: answers.pop(0), 60, pause=0)] == [5, 6]
+    assert not answers
+
+
+def test_a_machine_that_never_tells_is_waited_for_no_longer_than_said() -> None:
+    assert await_told(lambda: {"i-1": line(boot(5)), "i-2": ""}, 0, pause=0) == [boot(5)]
+    assert await_told(dict, 60) == []
+
+
+def test_an_image_is_tried_once(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    good = try_image("twine", "ami-a", lambda: {"i-1": line(boot(5))}, records)
+    records.keep("twine", "ami-a", good)
+    records.keep("twine", "ami-b", boot(1, began_at="2026-11-25T11:00:00Z"))
+
+    def nobody() -> dict[str, str]:
+        raise AssertionError
+
+    assert try_image("twine", "ami-a", nobody, records) == good
+    with pytest.raises(TrialError, match=r"Failed to promote image twine ami-c: it reached .*5\.0 s, its predecessor after 1\.0 s.*1 of its boots"):
+        try_image("twine", "ami-c", lambda: {"i-1": line(boot(5))}, records)
+    with pytest.raises(TrialError, match=r"ami-d: it has no boot record"):
+        try_image("twine", "ami-d", dict, records)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"role": "twine", "image": "ami-a", "record": 1}'])
