@@ -156,6 +156,12 @@ def wait_for(what: str, seconds: float, condition: Callable[[], bool]) -> None:
     raise StepFailed(f"Failed to see {what} within {seconds:.0f} s. Look at build/demo/logs and at the machines' consoles.")
 
 
+def released_images(folder: Path) -> dict[str, str]:
+    """Image id of each role, of the release that is deployed."""
+    images: dict[str, str] = yaml.safe_load((folder / "current.yml").read_text())["images"]
+    return images
+
+
 def releases_by_image(folder: Path) -> dict[str, str]:
     """Image id of the application → its version, over every release that was made on this machine."""
     known = {}

@@ -44,6 +44,7 @@ CONDITIONS: dict[str, list[Condition]] = {
         Condition("every stack of the four accounts is complete", lambda f: f["complete"] == f["stacks"] > 0),
         Condition("four accounts hold stacks", lambda f: f["accounts"] == 4),
         Condition("a second plan finds nothing to change", lambda f: f["changes_left"] == 0),
+        Condition("dev's images were tried before prod got them", lambda f: f["images_tried"] == f["images_to_try"] > 0),
     ],
     "serving": [
         Condition("the page of the application opens", lambda f: f["page"] == 200),

@@ -12,7 +12,7 @@ TRUE: dict[str, dict[str, Any]] = {
     "packages": {"defined": 5, "built": 5, "digests": 5},
     "repository": {"snapshot": "20260101-abc", "built": 5, "published": 5, "bad_signature_refused": True},
     "images": {"defined": 3, "images": 3, "baked_again": 0},
-    "stacks": {"stacks": 17, "complete": 17, "accounts": 4, "changes_left": 0},
+    "stacks": {"stacks": 17, "complete": 17, "accounts": 4, "changes_left": 0, "images_to_try": 2, "images_tried": 2},
     "serving": {"page": 200, "login": 200, "filed": 201, "found": True, "degraded": False},
     "only_way_in": {"machines": 3, "from_bastion": 3, "from_dev": 0, "from_neighbour": 0},
     "kill": {"killed": "i-1", "serving_before": 2, "serving_after": ["i-2", "i-3"], "answered": 10},
@@ -45,6 +45,7 @@ FALSE: dict[str, dict[str, dict[str, Any]]] = {
         "every stack of the four accounts is complete": {"complete": 16},
         "four accounts hold stacks": {"accounts": 3},
         "a second plan finds nothing to change": {"changes_left": 1},
+        "dev's images were tried before prod got them": {"images_tried": 1},
     },
     "serving": {
         "the page of the application opens": {"page": 502},
