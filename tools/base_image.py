@@ -9,17 +9,11 @@ from typing import Any
 
 from tools import docker_engine, work
 
-SOURCES = (
-    "deb http://deb.debian.org/debian {suite} main",
-    "deb http://deb.debian.org/debian {suite}-updates main",
-    "deb http://security.debian.org/debian-security {suite}-security main",
-)
-
 
 def ensure() -> str:
     """Make sure that the base image of these pins is there, and say where it came from."""
     pins = work.pins()["base"]
-    key = work.digest(pins, SOURCES)[:12]
+    key = work.digest(pins)[:12]
     if _label(pins["image"]) == key:
         return f"{pins['image']} is there"
     if _make(pins["image"], key, pins):
@@ -35,7 +29,7 @@ def second() -> str:
     ensure()
     pins = work.pins()["base"]
     first, image = pins["image"], pins["image"].replace(":", "-second:")
-    key = work.digest(pins, SOURCES)[:12]
+    key = work.digest(pins)[:12]
     for _attempt in range(2):
         beside = f"{key} beside {identity(first)}"
         if _label(image) == beside:
@@ -64,18 +58,16 @@ def _make(image: str, key: str, pins: dict[str, Any]) -> bool:
     """Make it anew, whatever is there; return whether a registry answered."""
     answered = work.attempt(["docker", "pull", "--quiet", pins["registry_image"]], timeout=600).returncode == 0
     if answered:
-        _from_registry(image, key, pins["registry_image"], pins["suite"], pins["packages"])
+        _from_registry(image, key, pins["registry_image"], pins["packages"])
     else:
         _from_archive(image, key, pins["suite"], pins["packages"])
     return answered
 
 
-def _from_registry(image: str, key: str, source: str, suite: str, packages: list[str]) -> None:
-    lines = "\\n".join(line.format(suite=suite) for line in SOURCES)
+def _from_registry(image: str, key: str, source: str, packages: list[str]) -> None:
     dockerfile = f"""FROM {source}
 LABEL twine.base="{key}"
-RUN rm -f /etc/apt/sources.list.d/* && printf '{lines}\\n' > /etc/apt/sources.list \\
- && apt-get update && apt-get install -y --no-install-recommends {" ".join(packages)} && apt-get clean
+RUN apt-get update && apt-get install -y --no-install-recommends {" ".join(packages)} && apt-get clean
 """
     command: work.Words = ["docker", "build", "--quiet", "--no-cache", "--tag", image, "-"]
     work.run("build the base image", command, log="base", stdin=dockerfile, remedy="Check that containers reach Debian's archive.")
@@ -96,10 +88,10 @@ def _from_archive(image: str, key: str, suite: str, packages: list[str]) -> None
     # mmdebstrap empties the package lists; machines that install from them (`cache_valid_time`) would take the empty folder for fresh.
     lists = "--customize-hook=rm -f $1/etc/resolv.conf $1/etc/hostname"
     keep = "--skip=cleanup/apt/lists"
-    sources = "\n".join(line.format(suite=suite) for line in SOURCES) + "\n"
     try:
-        command: work.Words = ["mmdebstrap", "--variant=minbase", include, lists, keep, suite, archive, "-"]
-        work.run("make the base image", command, log="base", remedy=remedy, stdin=sources)
+        # Told no mirror, it takes the distribution's own, the suite's updates and security fixes among them, and leaves them as apt's sources.
+        command: work.Words = ["mmdebstrap", "--variant=minbase", include, lists, keep, suite, archive]
+        work.run("make the base image", command, log="base", remedy=remedy)
         command = ["docker", "import", "--change", f'LABEL twine.base="{key}"', archive, image]
         work.run("import the base image", command, log="base", remedy="Check `docker info`.")
     finally:

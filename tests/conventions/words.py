@@ -16,6 +16,7 @@ SWITCHED_OFF = re.compile(
     r"#\s*(no" + r"qa|type:\s*ig" + r"nore|pylint:\s*dis" + r"able|no" + r"sec|yamllint\s+dis" + r"able)|skip_ansible" + r"_lint"
     r"|pytest\.(mark\.)?(sk" + r"ip|xf" + r"ail|import" + r"orskip)"
 )
+REGISTRY = re.compile(r"\b(?:(?:deb|security)\.debian|pypi|files\.pythonhosted|repo1?\.maven|registry\.npmjs|proxy\.golang)\.org\b")
 IGNORE_LIST = re.compile(r"tests/sanity/ignore-.*\.txt|\.ansible-lint-ignore|\.config/ansible-lint-ignore\.txt")
 IN_PLAYS = {
     "a bare mode; quote it": re.compile(r"^\s*(mode|directory_mode):\s*0?\d{3,4}\s*(#.*)?$"),
@@ -46,6 +47,11 @@ INSTALLED = {"pip", "pytest", "venv"}
 def nothing_left_for_later(root: Path) -> list[str]:
     """No reminders: what is not done is said in the docs."""
     return [f"{name}:{number}: {found[0]}" for name, number, line in tree.lines(root) if (found := LEFT_FOR_LATER.search(line)) and name != "COPYING"]
+
+
+def registries_are_not_named(root: Path) -> list[str]:
+    """What comes from outside is named by coordinates; where from, the settings of the machine's own clients say."""
+    return [f"{name}:{number}: {found[0]}" for name, number, line in tree.lines(root) if (found := REGISTRY.search(line))]
 
 
 def no_check_is_switched_off(root: Path) -> list[str]:
