@@ -90,7 +90,7 @@ published: setup ## bring the repository to what the tree says: converge it, bui
 publish: setup ## publish what was built as a signed, immutable snapshot
 	@$(call playbook,publish_packages)
 
-bake: published ## bake the images whose inputs moved (IMAGES="twine bastion" for some)
+bake: setup ## bake the images whose inputs moved (IMAGES="twine bastion" for some)
 	@$(call playbook,bake_image,-e '{"images": "$(IMAGES)"}')
 
 parity: published ## prove that a bake and a machine made without Packer on another base are the same

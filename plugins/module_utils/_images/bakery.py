@@ -89,6 +89,11 @@ class Bakery:
         return {"tool packer": packer.split()[-1], "tool ansible": ansible.split()[-1].strip("]")}
 
     def _bake(self, role: str, key: str, snapshot: str) -> None:
+        if self._start(["docker", "network", "inspect", self.network])[0]:
+            raise BakeError(
+                f"Failed to bake image {role}: its packages come over the network {self.network}, which Docker does not have. "
+                "Run playbooks/repository.yml (make published), then bake again."
+            )
         variables = {
             "bake_key": key,
             "snapshot": snapshot,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,15 @@ def test_a_package_that_was_not_published_is_named(bakery: Bakery) -> None:
     wanted = {"images": {"web": {"roles": [], "packages": ["web"]}}, "snapshot": {"packages": {}, "index": []}, "architecture": "amd64"}
     with pytest.raises(BakeError, match="Failed to bake image web: the snapshot has no package web"):
         all_inputs(bakery, wanted)
+
+
+def test_without_its_network_nothing_is_started(bakery: Bakery) -> None:
+    started: list[str] = []
+
+    def run(command: list[str], **_options: object) -> tuple[int, str, str]:
+        started.append(command[0])
+        return (1 if command[1:3] == ["network", "inspect"] else 0), "", ""
+
+    with pytest.raises(BakeError, match=r"Failed to bake image web: .* network none, which Docker does not have\. Run playbooks/repository\.yml"):
+        replace(bakery, run_command=run).have("web", {"package web": "1.0"}, "s")
+    assert set(started) == {"docker"}
