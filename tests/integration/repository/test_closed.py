@@ -16,7 +16,9 @@ from tools import checkout
 RECORD = checkout.BUILD / "releases" / "snapshot.json"
 DECLARED: dict[str, list[str]] = yaml.safe_load((checkout.ROOT / "roles" / "packages.yml").read_text())
 DEFINED = {path.parent.name for path in checkout.ROOT.glob("packages/*/package.yml")}
-SOURCE = "deb [signed-by=/keys/archive-keyring.asc] http://repository/ bookworm main"
+OURS = "deb [signed-by=/keys/archive-keyring.asc] http://repository/ bookworm main"
+# Wherever the base image has its own sources.
+ONLY_OURS = f"rm -f /etc/apt/sources.list.d/* && echo '{OURS}' > /etc/apt/sources.list"
 UPDATE = "apt-get update -o APT::Update::Error-Mode=any -o Acquire::Retries=0"
 
 
@@ -31,7 +33,7 @@ def machine(script: str, network: str = "bake") -> subprocess.CompletedProcess[s
 def published() -> Any:
     """The record of what is published; published first where nothing is, or not what the tree defines."""
     recorded = set(json.loads(RECORD.read_text())["packages"]) if RECORD.exists() else set()
-    if recorded != DEFINED or machine(f"echo '{SOURCE}' > /etc/apt/sources.list && {UPDATE}").returncode:
+    if recorded != DEFINED or machine(f"{ONLY_OURS} && {UPDATE}").returncode:
         done = subprocess.run(["make", "published"], cwd=checkout.ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return json.loads(RECORD.read_text())
@@ -54,7 +56,7 @@ def test_everything_that_machines_install_comes_from_the_snapshot(published: Any
     pin = r"printf 'Package: *\nPin: origin \"repository\"\nPin-Priority: 1001\n' > /etc/apt/preferences.d/test"
     apt = "apt-get --quiet=2 --simulate --no-install-recommends --allow-downgrades"
     had = "dpkg-query --show --showformat 'Had ${Package}\\n'"
-    done = machine(f"echo '{SOURCE}' > /etc/apt/sources.list && {pin} && {UPDATE} && {apt} dist-upgrade && {apt} install {' '.join(names)} && {had}")
+    done = machine(f"{ONLY_OURS} && {pin} && {UPDATE} && {apt} dist-upgrade && {apt} install {' '.join(names)} && {had}")
     assert done.returncode == 0, done.stderr[-2000:]
     machines = {line.split()[1] for line in done.stdout.splitlines() if line.startswith(("Inst ", "Had "))}
     index = [Entry.from_data(entry) for entry in published["index"]]
