@@ -86,7 +86,7 @@ def build(folder: Path) -> tuple[str, str]:
     tag = f"{PREFIX}/cloud-{name}:{digest_of(folder, *libraries)}"
     if not docker("image", "ls", "--quiet", tag):
         start = time.monotonic()
-        docker("build", "--quiet", "--tag", tag, "--label", checkout.label(), "--file", str(folder / "Dockerfile"), str(context))
+        docker("build", "--force-rm", "--quiet", "--tag", tag, "--label", checkout.label(), "--file", str(folder / "Dockerfile"), str(context))
         print(f"  built {tag} in {time.monotonic() - start:.0f} s", flush=True)
     return f"TWINE_IMAGE_{name.upper()}", tag
 

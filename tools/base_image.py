@@ -69,7 +69,7 @@ def _from_registry(image: str, key: str, source: str, packages: list[str]) -> No
 LABEL twine.base="{key}"
 RUN apt-get update && apt-get install -y --no-install-recommends {" ".join(packages)} && apt-get clean
 """
-    command: work.Words = ["docker", "build", "--quiet", "--no-cache", "--tag", image, "-"]
+    command: work.Words = ["docker", "build", "--force-rm", "--quiet", "--no-cache", "--tag", image, "-"]
     work.run("build the base image", command, log="base", stdin=dockerfile, remedy="Check that containers reach Debian's archive.")
 
 

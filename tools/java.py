@@ -30,7 +30,7 @@ def ensure() -> str:
             (checkout.BINARIES / program).unlink(missing_ok=True)
         return f"{found[0]} and {found[1]}"
     image = f"{checkout.prefix()}/java:{work.pins()['base']['suite']}"
-    command: work.Words = ["docker", "build", "--quiet", "--tag", image, "-"]
+    command: work.Words = ["docker", "build", "--force-rm", "--quiet", "--tag", image, "-"]
     work.run("build the image with Java and Maven", command, log="java", stdin=dockerfile(), remedy=REMEDY)
     (Path.home() / ".m2").mkdir(exist_ok=True)
     for program in PROGRAMS:

@@ -164,7 +164,8 @@ def smoke() -> int:
     passwords = {f"user_{user['name']}": secrets.token_urlsafe() for user in variables()["jenkins_users"]}
     lay_out(passwords)
     for part in ("agent", "controller"):
-        words = ["docker", "build", "--quiet", "--label", checkout.label(), "--tag", f"{checkout.prefix()}/jenkins-{part}", str(FOLDER / part)]
+        tag = f"{checkout.prefix()}/jenkins-{part}"
+        words = ["docker", "build", "--force-rm", "--quiet", "--label", checkout.label(), "--tag", tag, str(FOLDER / part)]
         work.run(f"build the {part}'s image", words, log="jenkins", remedy="If a plugin is not found, run `make jenkins-plugins`.")
     try:
         image = f"{checkout.prefix()}/jenkins-controller"

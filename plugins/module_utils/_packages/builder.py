@@ -140,7 +140,7 @@ def make_image(run: Runner, tag: str, folder: Path, arguments: Mapping[str, str]
     context = log.with_suffix(".tar")
     write_tar(context, folder, 0, {})
     told = [f"--build-arg={name}={value}" for name, value in arguments.items()]
-    result = run(["docker", "build", f"--tag={tag}", f"--label={LABEL}", *told, "-"], source=context, sink=log, seconds=1200)
+    result = run(["docker", "build", "--force-rm", f"--tag={tag}", f"--label={LABEL}", *told, "-"], source=context, sink=log, seconds=1200)
     context.unlink()
     # What apt says goes where docker's own words go: into the log.
     return Result(result.code, log.read_text(encoding="utf-8", errors="replace") if result.code else "", result.err)
