@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from demo import build_steps, live_steps, report
@@ -115,6 +116,7 @@ def main() -> int:
         "--clock-factor", type=float, default=float(os.environ.get("CLOCK_FACTOR", "10")), help="divides AWS's own waits (default: 10)"
     )
     parser.add_argument("--until", choices=[step.name for step in STEPS], default=STEPS[-1].name, help="stop after this step (default: the last)")
+    parser.add_argument("--report", type=Path, default=FOLDER, help="folder of report.html and report.json (default: build/demo)")
     arguments = parser.parse_args()
     factor = arguments.clock_factor
     steps = STEPS[: 1 + [step.name for step in STEPS].index(arguments.until)]
@@ -131,10 +133,10 @@ def main() -> int:
         true = tell(world, story, teller, steps)
     finally:
         end_load(world, story)
-        report.write(story, FOLDER)
+        report.write(story, arguments.report)
     teller.record(story.steps)
     verdict = "[green]Every step is true.[/]" if true else "[red]Not every step is true.[/]"
-    teller.console.print(f"\n{verdict} {sum(step.seconds for step in story.steps):.0f} s. Report: build/demo/report.html")
+    teller.console.print(f"\n{verdict} {sum(step.seconds for step in story.steps):.0f} s. Report: {os.path.relpath(arguments.report)}/report.html")
     if world.url:
         teller.console.print(
             f"Twine runs at [bold]{world.url}[/] (client-2, staff-1@client-2.example, password {world.password}). make down ends it."

@@ -16,10 +16,12 @@ STEPS = ["packages", "repository", "images", "stacks", "serving", "only_way_in",
 
 
 @pytest.fixture(scope="session")
-def report() -> dict[str, Any]:
-    """What ``python -m demo --until kill`` wrote; its own exit code is checked by the first test."""
-    done = subprocess.run([sys.executable, "-m", "demo", "--until", STEPS[-1]], cwd=checkout.ROOT, capture_output=True, text=True, check=False)
-    told: dict[str, Any] = json.loads((checkout.BUILD / "demo" / "report.json").read_text())
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What ``python -m demo --until kill`` wrote, beside the report of a whole story; its own exit code is checked by the first test."""
+    folder = tmp_path_factory.mktemp("story")
+    words = [sys.executable, "-m", "demo", "--until", STEPS[-1], "--report", str(folder)]
+    done = subprocess.run(words, cwd=checkout.ROOT, capture_output=True, text=True, check=False)
+    told: dict[str, Any] = json.loads((folder / "report.json").read_text())
     return told | {"code": done.returncode, "output": done.stdout + done.stderr}
 
 
