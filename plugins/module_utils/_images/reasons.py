@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 _PACKER = re.compile(r"^(?:==> |    )?[\w.-]+\.machine: ?")
 _TASK = re.compile(r"^TASK \[(?:twine\.platform\.)?(?P<name>.+?)\] \*+$")
 _FATAL = re.compile(r"^fatal: \[[^\]]*\]: (?:FAILED|UNREACHABLE)! =>")
 _MESSAGE = re.compile(r"^(?P<indent>\s+)msg: (?P<text>.*)$")
 _ENDED = re.compile(r"^Build '[^']*' errored after [^:]*: (?P<text>.*)$")
-_ERROR = re.compile(r"^(?:Error:?|E:) (?P<text>.*)$")
+_ERROR = re.compile(r"^(?:Error|E): (?P<text>.*)$")
 # A script's or a role's own sentence: it says what to do, too.
 _SENTENCE = re.compile(r"Failed to .*")
 _BLOCK = re.compile(r"^[>|][-+]?\d*$")
@@ -54,7 +56,9 @@ def _of_ansible(lines: Sequence[str]) -> str:
 
 
 def _message(lines: Sequence[str]) -> str:
-    """The value of ``msg`` in a result that is printed as YAML, its further lines joined."""
+    """The value of ``msg`` in a result that is printed as JSON or as YAML, its further lines joined."""
+    with suppress(ValueError):
+        return " ".join(str(json.loads(lines[0].partition("=> ")[2]).get("msg", "")).split())
     for number, line in enumerate(lines):
         if found := _MESSAGE.match(line):
             words = [] if _BLOCK.match(found["text"]) else [found["text"].strip("'\"")]

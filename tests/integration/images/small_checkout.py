@@ -29,6 +29,7 @@ PLAY = [
     {
         "name": "Configure a small machine",
         "hosts": "all",
+        "gather_facts": False,
         "vars": {"machine_phase": "bake"},
         "environment": {"SYSTEMD_OFFLINE": "1"},
         "tasks": [{"name": "Do what it is for", "ansible.builtin.include_tasks": "{{ inventory_dir }}/../../small/{{ group_names | first }}.yml"}],
@@ -110,7 +111,7 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 def sentences(said: str) -> dict[str, str]:
     """What was said of each image that failed."""
-    found = re.finditer(r"Failed to (?:bake|record) image (\w+)\b.*?(?=\\n|\"\s*$)", said, re.MULTILINE)
+    found = re.finditer(r"Failed to (?:bake|record) image (\w+)\b.*?(?=\\n|\"\}?$)", said, re.MULTILINE)
     return {one[1]: json.loads(f'"{one[0]}"') for one in found}
 
 

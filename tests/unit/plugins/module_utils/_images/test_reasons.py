@@ -43,6 +43,7 @@ def ansible(*result: str) -> str:
             ansible("fatal: [default]: FAILED! => ", "    msg: 'Failed to find sshd hardened: it takes passwords. Look.'"),
             "Failed to find sshd hardened: it takes passwords. Look",
         ),
+        (ansible('fatal: [default]: FAILED! => {"msg": "no\\nway", "rc": 1}'), "task “common : Install packages”: no way"),
         (ansible("fatal: [default]: UNREACHABLE! => ", "    changed: false"), "task “common : Install packages” failed"),
         (
             SEAL,
