@@ -130,6 +130,7 @@ class Bakery:
         command += [f"-var={name}={value}" for name, value in variables.items()] + ["packer"]
         # What a killed bake left, goes first: while the lock is ours, nobody uses it.
         self._remove_leftovers(role)
+        self._log(role).unlink(missing_ok=True)
         place = scratch(f"{self.prefix}-{role}")
         start = partial(self._start, environment={name: str(place) for name in _TEMPORARY})
         try:
@@ -140,9 +141,8 @@ class Bakery:
         finally:
             self._remove_leftovers(role)
         if code:
-            with suppress(OSError):
-                why = reason(self._log(role).read_text(errors="replace"))
-            why = why or f"Packer ended with {code}"
+            log = self._log(role)
+            why = (reason(log.read_text(errors="replace")) if log.exists() else "") or f"Packer ended with {code}"
             raise BakeError(f"Failed to bake image {role}: {why}. {remedy(why, str(self._log(role)))}.")
 
     def _remove_leftovers(self, role: str) -> None:
