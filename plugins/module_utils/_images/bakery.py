@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .bake_key import key_of, moved
-from .building import Builds, StoppedError, alone, fresh, scratch
+from .building import Builds, StoppedError, alone, discard, fresh, scratch
 from .reasons import reason, remedy
 
 # How an image came: this run baked it, another one did while this one waited for it, or it was there.
@@ -62,6 +62,8 @@ class Bakery:
             with alone(self.records / f"{role}.lock", waiting) as lock:
                 image = self.find(role, key)
                 way: Way = "baked" if image is None else "attached" if before == [None] else "there"
+                # A baker that was killed before its Packer ended has not cleaned up behind it.
+                discard(self._scratch(role))
                 if image is None:
                     self._bake(role, key, snapshot, lock.fileno())
                     image = self.find(role, key)
@@ -131,7 +133,7 @@ class Bakery:
         # What a killed bake left, goes first: while the lock is ours, nobody uses it.
         self._remove_leftovers(role)
         self._log(role).unlink(missing_ok=True)
-        place = scratch(f"{self.prefix}-{role}")
+        place = self._scratch(role)
         start = partial(self._start, environment={name: str(place) for name in _TEMPORARY})
         try:
             with fresh(place):
@@ -189,6 +191,9 @@ class Bakery:
         plugins = self.checkout / "build" / "tools" / "packer_plugins"
         mine = {"ANSIBLE_CONFIG": str(self.checkout / "ansible.cfg"), "CHECKPOINT_DISABLE": "1"}
         return {**mine, **({"PACKER_PLUGIN_PATH": str(plugins)} if plugins.is_dir() else {})}
+
+    def _scratch(self, role: str) -> Path:
+        return scratch(f"{self.prefix}-{role}")
 
     def _log(self, role: str) -> Path:
         return self.records / f"{role}.log"

@@ -131,9 +131,16 @@ def alone(path: Path, waiting: Callable[[], None]) -> Iterator[IO[str]]:
 
 
 def scratch(name: str) -> Path:
-    """Where a bake's passing files lie: always the same folder, so that the next one finds what a killed one left. The path is short,
-    because Packer's plug-ins make sockets there."""
+    """Where a bake's passing files lie: always the same folder, so that the next one finds what a killed one left.
+
+    The path is short, because Packer's plug-ins make sockets there.
+    """
     return Path(tempfile.gettempdir()) / name
+
+
+def discard(folder: Path) -> None:
+    """Remove ``folder`` if it is there, unless it is somebody else's."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -142,9 +149,9 @@ def fresh(folder: Path) -> Iterator[None]:
 
     :raises OSError: if somebody else has one of that name.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    discard(folder)
     folder.mkdir(mode=0o700)
     try:
         yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(folder)

@@ -101,6 +101,13 @@ def test_the_machine_and_its_inventory_go_before_and_after(bakery: Bakery, docke
     assert not (tmp_path / "twine-0-web").exists()
 
 
+def test_what_a_killed_baker_left_behind_its_packer_goes(bakery: Bakery, docker: Docker, tmp_path: Path) -> None:
+    (tmp_path / "twine-0-web").mkdir()
+    docker.bakes()
+    assert bakery.have("web", INPUTS, "s") == "there"
+    assert not (tmp_path / "twine-0-web").exists()
+
+
 def test_a_folder_of_somebody_elses_is_not_used(bakery: Bakery, tmp_path: Path) -> None:
     (tmp_path / "twine-0-web").symlink_to(tmp_path / "inventory")
     with pytest.raises(BakeError, match=r"^Failed to bake image web: .*twine-0-web is somebody else's\. Remove it"):
