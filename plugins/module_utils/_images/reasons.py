@@ -92,5 +92,5 @@ def _of_packer(lines: Sequence[str]) -> str:
 
 
 def _shortened(text: str) -> str:
-    text = " ".join(text.split()).rstrip(". ")
+    text = " ".join(text.split()).rstrip(".?! ")
     return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} …"

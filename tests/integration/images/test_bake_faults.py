@@ -74,7 +74,7 @@ TASKS: dict[str, list[dict[str, object]]] = {
     "terminated": HOLD,
     "killed": HOLD,
     "orphaned": HOLD,
-    "locked": [locked(300), role("install", common_apt_lock_timeout=2)],
+    "locked": [locked(300), role("install", common_apt_lock_timeout=2, common_repository_packages=[])],
     "away": [FACTS, role("apt"), *HASTE, CUT, role("install")],
     "half": [
         {"name": "Write one file", "ansible.builtin.copy": {"content": "one\n", "dest": "/etc/one", "mode": "0644"}},
@@ -96,11 +96,11 @@ TASKS: dict[str, list[dict[str, object]]] = {
             "register": "filled",
             "failed_when": "'No space left' not in filled.stderr",
         },
-        role("install"),
+        role("install", common_repository_packages=[]),
     ],
 }
 FAILS = {
-    "locked": r"task “common : Install packages”: .*Could not get lock /var/lib/dpkg/lock-frontend.*held by process.*: wait for its end or stop it, then bake again\.",
+    "locked": r"task “common : Install packages”: .*dpkg.*lock-frontend.*holds apt's lock: wait for its end or stop it, then bake again\.",
     "away": r"task “common : Install packages”: .*twine-archive-keyring.*The package repository does not answer: .*, then bake again\.",
     "half": r"task “Make an account of a group that is not there”: Group nobodys does not exist\. Read .*half\.log, mend what .*, then bake again\.",
     "unsealed": r"Failed to seal the image: these do not belong into it.*/etc/machine/machine\.env.*\.",

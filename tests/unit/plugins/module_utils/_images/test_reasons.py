@@ -32,7 +32,7 @@ def ansible(*result: str) -> str:
     ("log", "why"),
     [
         (
-            ansible("fatal: [default]: FAILED! => ", "    changed: false", "    msg: no package nginx"),
+            ansible("fatal: [default]: FAILED! => ", "    changed: false", "    msg: no package nginx?"),
             "task “common : Install packages”: no package nginx",
         ),
         (
