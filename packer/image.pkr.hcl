@@ -11,6 +11,7 @@ build {
     groups                  = [var.role]
     inventory_directory     = var.inventory_folder
     use_proxy               = false
+    skip_version_check      = true
     inventory_file_template = source.type == "docker" ? "{{ .HostAlias }} ansible_connection=community.docker.docker ansible_host=${build.ID}\n" : null
     extra_arguments         = ["--extra-vars", "machine_phase=bake"]
     ansible_env_vars        = ["ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=True"]
@@ -23,6 +24,7 @@ build {
     groups                  = [var.role]
     inventory_directory     = var.inventory_folder
     use_proxy               = false
+    skip_version_check      = true
     inventory_file_template = source.type == "docker" ? "{{ .HostAlias }} ansible_connection=community.docker.docker ansible_host=${build.ID}\n" : null
     extra_arguments         = ["--extra-vars", "machine_phase=bake"]
     ansible_env_vars        = ["ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=True"]

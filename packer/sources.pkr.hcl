@@ -15,7 +15,7 @@ source "docker" "machine" {
   image       = var.docker_base
   pull        = false
   commit      = true
-  run_command = ["-d", "-i", "-t", "--network", var.docker_network, "--label", "twine.checkout=${trimprefix(var.docker_prefix, "twine-")}", "--entrypoint=/bin/sh", "--", "{{ .Image }}"]
+  run_command = ["-d", "-i", "-t", "--name", "${var.docker_prefix}-builder-${var.role}", "--network", var.docker_network, "--label", "twine.checkout=${trimprefix(var.docker_prefix, "twine-")}", "--entrypoint=/bin/sh", "--", "{{ .Image }}"]
   changes = [
     "ENTRYPOINT [\"/sbin/init\"]",
     "LABEL twine.checkout=${trimprefix(var.docker_prefix, "twine-")}",

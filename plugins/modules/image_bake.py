@@ -13,7 +13,9 @@ description:
     roles, playbooks, Packer files, variables, base image, tools). An image with that key is found by its labels and nothing is
     started; else Packer bakes it.
   - Says which input moved, from what to what. Comments, times, the checkout's folder and order do not move the key.
-  - Images are baked side by side. Two bakes of one image wait for each other; the second finds what the first one made.
+  - Images are baked side by side. Two bakes of one image wait for each other; the second finds what the first one made, and says so.
+  - However a bake ends (a failed task or check, SIGINT or SIGTERM), nothing of it is left and the record stays as it was. What one left that was
+    killed outright, the next one removes; if only the module was killed and Packer goes on, the next one waits for it.
   - Runs on the machine that has the checkout, Packer and Docker's client, commonly the control node.
 author:
   - The twine.platform authors (@twine-platform)
@@ -90,6 +92,7 @@ images:
     twine:
       key: 0a1b2c3d4e5f
       baked: true
+      attached: false
       reason: "package twine: 1.0.0-1~deb12 0934d262a99c → 1.0.1-1~deb12 5677c4da6fbc"
       seconds: 41.2
 summary:
@@ -166,11 +169,19 @@ def bake(module: AnsibleModule) -> dict[str, Any]:
     def have(role: str) -> dict[str, Any]:
         began = time.monotonic()
         key, reason = key_of(inputs[role]), bakery.explain(role, inputs[role])
-        baked = bakery.find(role, key) is None if check else bakery.have(role, inputs[role], params["snapshot"]["snapshot"])
-        return {"key": key, "baked": baked, "reason": reason, "seconds": round(time.monotonic() - began, 1)}
+        way = bakery.would(role, key) if check else bakery.have(role, inputs[role], params["snapshot"]["snapshot"])
+        seconds = round(time.monotonic() - began, 1)
+        return {"key": key, "baked": way == "baked", "attached": way == "attached", "reason": reason, "seconds": seconds}
 
-    with ThreadPoolExecutor(max_workers=max(1, len(inputs))) as workers:
-        images = dict(zip(inputs, workers.map(have, inputs), strict=True))
+    with bakery.builds.stoppable(), ThreadPoolExecutor(max_workers=max(1, len(inputs))) as workers:
+        begun = {role: workers.submit(have, role) for role in inputs}
+    # All have ended: what fails keeps no other from being baked.
+    errors = [error for done in begun.values() if (error := done.exception())]
+    if unforeseen := next((error for error in errors if not isinstance(error, BakeError)), None):
+        raise unforeseen
+    if errors:
+        raise BakeError("\n".join(map(str, errors)))
+    images = {role: done.result() for role, done in begun.items()}
     return {
         "changed": any(image["baked"] for image in images.values()),
         "images": images,
@@ -180,6 +191,8 @@ def bake(module: AnsibleModule) -> dict[str, Any]:
 
 
 def _line(role: str, image: dict[str, Any], check: bool) -> str:
+    if image["attached"]:
+        return f"{role} {image['key']}: baked by another run, for which this one waited {image['seconds']:.0f} s"
     if not image["baked"]:
         return f"{role} {image['key']}: unchanged"
     if check:
@@ -198,8 +211,10 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("PyYAML"), exception=YAML_IMPORT_ERROR)
     try:
         module.exit_json(**bake(module))
-    except (BakeError, OSError) as error:
+    except BakeError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"Failed to bake: {error}. See to it that this can be read and written, then bake again.")
 
 
 if __name__ == "__main__":

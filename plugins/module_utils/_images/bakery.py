@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shlex
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .bake_key import key_of, moved
+from .building import Builds, StoppedError, alone, fresh, scratch
+from .reasons import reason, remedy
 
-TAIL_LINES = 30
+# How an image came: this run baked it, another one did while this one waited for it, or it was there.
+Way = Literal["baked", "attached", "there"]
+# Packer's plug-in for Ansible puts its inventory beside the estate's, whose variables it reads from there.
+_INVENTORIES = "packer-provisioner-ansible*"
+_TEMPORARY = ("TMPDIR", "PACKER_TMP_DIR", "ANSIBLE_LOCAL_TEMP")
 
 
 class BakeError(Exception):
@@ -37,24 +42,39 @@ class Bakery:
     prefix: str
     network: str
     base: str
+    builds: Builds = field(default_factory=Builds)
 
-    def have(self, role: str, inputs: Mapping[str, str], snapshot: str) -> bool:
-        """Finds the image of ``role`` made of ``inputs``, or bakes it, which takes a minute; whether it was baked.
+    def have(self, role: str, inputs: Mapping[str, str], snapshot: str) -> Way:
+        """Finds the image of ``role`` made of ``inputs``, or bakes it, which takes a minute.
 
         :raises BakeError: if Packer fails; nothing of the bake is left, and the last record stays the one in use.
         """
         key = key_of(inputs)
         self.records.mkdir(parents=True, exist_ok=True)
-        with _alone(self.records / f"{role}.lock"):
-            image = self.find(role, key)
-            baked = image is None
-            if image is None:
-                self._bake(role, key, snapshot)
+        before: list[str | None] = []
+
+        def waiting() -> None:
+            self.builds.check()
+            if not before:
+                before.append(self.find(role, key))
+
+        try:
+            with alone(self.records / f"{role}.lock", waiting) as lock:
                 image = self.find(role, key)
-            if image is None:
-                raise BakeError(f"Failed to find image {role} {key} after its bake: Docker has none of its labels. Read {self._log(role)}.")
-            self._record(role, key, image, inputs, snapshot)
-        return baked
+                way: Way = "baked" if image is None else "attached" if before == [None] else "there"
+                if image is None:
+                    self._bake(role, key, snapshot, lock.fileno())
+                    image = self.find(role, key)
+                if image is None:
+                    raise BakeError(f"Failed to find image {role} {key} after its bake: Docker has none of its labels. Read {self._log(role)}.")
+                self._record(role, key, image, inputs, snapshot)
+        except StoppedError as error:
+            raise BakeError(f"Failed to bake image {role}: it was told to end ({error}), and nothing of it is left. Bake again.") from None
+        return way
+
+    def would(self, role: str, key: str) -> Way:
+        """What `have` would do now."""
+        return "there" if self.find(role, key) else "baked"
 
     def explain(self, role: str, inputs: Mapping[str, str]) -> str:
         """Why the image of ``role`` must be baked anew, or that nothing moved since the last record."""
@@ -86,9 +106,12 @@ class Bakery:
         """The versions of the tools that bake."""
         packer = self._run([self.packer, "version"], "ask Packer for its version").splitlines()[0]
         ansible = self._run([self.ansible_playbook, "--version"], "ask Ansible for its version").splitlines()[0]
-        return {"tool packer": packer.split()[-1], "tool ansible": ansible.split()[-1].strip("]")}
+        found = {"tool packer": packer.split()[-1], "tool ansible": ansible.split()[-1].strip("]")}
+        # The bundle of collections that is installed beside it, where there is one.
+        bundles = sorted(Path(self.ansible_playbook).parent.parent.glob("lib/python*/site-packages/ansible-*.dist-info"))
+        return found | ({"tool collections": bundles[-1].name.removesuffix(".dist-info").rpartition("-")[2]} if bundles else {})
 
-    def _bake(self, role: str, key: str, snapshot: str) -> None:
+    def _bake(self, role: str, key: str, snapshot: str, lock: int) -> None:
         if self._start(["docker", "network", "inspect", self.network])[0]:
             raise BakeError(
                 f"Failed to bake image {role}: its packages come over the network {self.network}, which Docker does not have. "
@@ -105,23 +128,45 @@ class Bakery:
         }
         command = [self.packer, "build", "-color=false", "-only=image.docker.machine", f"-var-file=packer/images/{role}.pkrvars.hcl"]
         command += [f"-var={name}={value}" for name, value in variables.items()] + ["packer"]
-        # Straight into the file, so that a bake can be followed.
-        code, _out, _err = self._start(["sh", "-c", f'exec "$@" </dev/null >{shlex.quote(str(self._log(role)))} 2>&1', "sh", *command])
+        # What a killed bake left, goes first: while the lock is ours, nobody uses it.
+        self._remove_leftovers(role)
+        self._log(role).unlink(missing_ok=True)
+        place = scratch(f"{self.prefix}-{role}")
+        start = partial(self._start, environment={name: str(place) for name in _TEMPORARY})
+        try:
+            with fresh(place):
+                code = self.builds.run(start, command, self._log(role), lock)
+        except FileExistsError:
+            raise BakeError(f"Failed to bake image {role}: {place} is somebody else's. Remove it, then bake again.") from None
+        finally:
+            self._remove_leftovers(role)
         if code:
-            tail = "\n".join(self._log(role).read_text(errors="replace").splitlines()[-TAIL_LINES:])
-            raise BakeError(f"Failed to bake image {role}: Packer ended with {code}. Read {self._log(role)}; it ends:\n{tail}")
+            log = self._log(role)
+            why = (reason(log.read_text(errors="replace")) if log.exists() else "") or f"Packer ended with {code}"
+            raise BakeError(f"Failed to bake image {role}: {why}. {remedy(why, str(self._log(role)))}.")
+
+    def _remove_leftovers(self, role: str) -> None:
+        """Remove the machine that was being baked, and the inventory in which Ansible had it."""
+        self._start(["docker", "rm", "--force", "--volumes", f"{self.prefix}-builder-{role}"])
+        for path in self.inventory.glob(_INVENTORIES):
+            with suppress(OSError):
+                if f"[{role}]" in path.read_text(errors="replace").splitlines():
+                    path.unlink()
 
     def _record(self, role: str, key: str, image: str, inputs: Mapping[str, str], snapshot: str) -> None:
         last = self.last(role)
         if last and last["bake_key"] == key and last["docker_id"] == image:
             return
+        name = f"{self.prefix}/{role}:{key}"
+        # A bake that was killed between its last two steps has made an image without a name.
+        self._run(["docker", "tag", image, name], f"name image {role}")
         listed = self._run(["docker", "run", "--rm", "--entrypoint", "dpkg-query", image, "-W"], f"list the packages of image {role}")
         record = {
             "role": role,
             "bake_key": key,
             "image_id": f"ami-{image[:17]}",
             "docker_id": image,
-            "docker_image": f"{self.prefix}/{role}:{key}",
+            "docker_image": name,
             "snapshot": snapshot,
             "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "inputs": dict(sorted(inputs.items())),
@@ -129,8 +174,16 @@ class Bakery:
         }
         path = self.records / f"{role}.json"
         staged = path.with_suffix(".new")
-        staged.write_text(json.dumps(record, indent=1) + "\n")
-        staged.replace(path)
+        try:
+            staged.write_text(json.dumps(record, indent=1) + "\n")
+            staged.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                staged.unlink()
+            raise BakeError(
+                f"Failed to record image {role} {key} in {path}: {error.strerror}. The image before it stays in use; "
+                "free space there and bake again, which finds this one."
+            ) from None
 
     def _environment(self) -> dict[str, str]:
         plugins = self.checkout / "build" / "tools" / "packer_plugins"
@@ -149,20 +202,13 @@ class Bakery:
             raise BakeError(f"Failed to {what}: {err.strip() or out.strip()}. Run make setup, then try again.")
         return out
 
-    def _start(self, command: list[str]) -> tuple[int, str, str]:
+    def _start(self, command: list[str], **more: Any) -> tuple[int, str, str]:
         return self.run_command(
             command,
             cwd=str(self.checkout),
-            environ_update=self._environment(),
+            environ_update={**self._environment(), **more.pop("environment", {})},
             errors="replace",
             expand_user_and_vars=False,
             handle_exceptions=False,
+            **more,
         )
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Holds the lock on ``path``; who comes second waits, and then finds the image. The kernel frees it if the holder dies."""
-    with path.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

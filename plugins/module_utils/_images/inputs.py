@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import traceback
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -17,6 +18,9 @@ except ImportError:
 else:
     YAML_IMPORT_ERROR = ""
 
+# A comment to the end of the line; behind a quote it might be a part of a string, and is left.
+_HCL_COMMENT = re.compile(r"^\s*(?:#|//).*$|\s(?:#|//)[^\"]*$")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _NOT_CONFIGURATION = frozenset({"README.md", "NOTE.md", "__pycache__"})
 
 
@@ -40,8 +44,8 @@ def digest_of_file(path: Path) -> str:
         documents = list(yaml.load_all(data, Loader=_any_tag()))
         data = json.dumps(documents, sort_keys=True, default=str).encode()
     elif path.suffix == ".hcl":
-        lines = (line.strip() for line in data.decode().splitlines())
-        data = "\n".join(line for line in lines if line and not line.startswith(("#", "//"))).encode()
+        lines = (_HCL_COMMENT.sub("", line).strip() for line in data.decode().splitlines())
+        data = "\n".join(line for line in lines if line).encode()
     return hashlib.sha256(data).hexdigest()
 
 
@@ -57,9 +61,14 @@ def digest_of_tree(folder: Path) -> str:
 
 
 def digest_of_variables(variables: Mapping[str, Any], roles: Iterable[str]) -> str:
-    """A digest of those ``variables`` that the roles take: theirs begin with the role's name."""
+    """A digest of those ``variables`` that the roles take, and of all that these are made of: a role's begin with its name."""
     prefixes = tuple(f"{role}_" for role in roles)
-    taken = {name: value for name, value in variables.items() if name.startswith(prefixes)}
+    taken: dict[str, Any] = {}
+    wanted = {name for name in variables if name.startswith(prefixes)}
+    while wanted:
+        taken |= {name: variables[name] for name in wanted}
+        words = {word for name in wanted for word in _WORD.findall(json.dumps(variables[name], default=str)) if "{" in str(variables[name])}
+        wanted = (words & variables.keys()) - taken.keys()
     return hashlib.sha256(json.dumps(taken, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -74,6 +74,43 @@ def test_an_update_of_the_distribution_moves_the_images_that_have_it(bakery: Bak
     assert (inputs(bakery, INDEX) != inputs(bakery, updated)) is moves
 
 
+@pytest.mark.parametrize(
+    ("tool", "says", "moved"),
+    [
+        ("docker", "sha256:another", "base image"),
+        ("packer", "Packer v1.11.3", "tool packer"),
+        ("ansible-playbook", "ansible-playbook [core 2.21.6]", "tool ansible"),
+    ],
+)
+def test_the_base_image_and_each_tool_are_inputs(bakery: Bakery, monkeypatch: pytest.MonkeyPatch, tool: str, says: str, moved: str) -> None:
+    before = inputs(bakery, INDEX)
+    monkeypatch.setitem(SAID, tool, says)
+    after = inputs(bakery, INDEX)
+    assert {name for name in before if before[name] != after[name]} == {moved}
+
+
+def test_the_bundle_of_collections_is_an_input(bakery: Bakery, tmp_path: Path) -> None:
+    versions = set()
+    for version in ("14.5.0", "14.6.0"):
+        program = tmp_path / version / "bin" / "ansible-playbook"
+        (tmp_path / version / f"lib/python3.13/site-packages/ansible-{version}.dist-info").mkdir(parents=True)
+
+        def run(command: list[str], **_options: object) -> tuple[int, str, str]:
+            return 0, SAID[Path(command[0]).name], ""
+
+        versions.add(replace(bakery, run_command=run, ansible_playbook=str(program)).versions()["tool collections"])
+    assert versions == {"14.5.0", "14.6.0"}
+
+
+def test_a_snapshot_of_the_same_packages_is_no_other_input(bakery: Bakery) -> None:
+    images = {"web": {"roles": ["common"], "packages": ["web"]}}
+    found = []
+    for name, index in (("first", INDEX), ("second", INDEX[::-1])):
+        snapshot = {"snapshot": name, "packages": {"web": {}}, "index": index}
+        found.append(all_inputs(bakery, {"images": images, "snapshot": snapshot, "architecture": "amd64"}))
+    assert found[0] == found[1]
+
+
 def test_an_older_record_is_refused(bakery: Bakery) -> None:
     with pytest.raises(BakeError, match=r"it does not say what the snapshot holds. Publish it again"):
         all_inputs(bakery, {"images": {}, "snapshot": {"snapshot": "s", "packages": {}}, "architecture": "amd64"})

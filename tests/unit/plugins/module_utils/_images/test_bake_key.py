@@ -25,7 +25,9 @@ FILES = {
     "packer/image.pkr.hcl": '# comment\nbuild {\n  name = "image"\n}\n',
     "packer/images/twine.pkrvars.hcl": 'role = "twine"\n',
     "packer/images/bastion.pkrvars.hcl": 'role = "bastion"\n',
-    "inventories/local/group_vars/all/estate.yml": "estate: one\nnginx_keepalive: 75\nsecret: !vault x\n",
+    "inventories/local/group_vars/all/estate.yml": (
+        "estate: one\nnginx_keepalive: 75\nsecret: !vault x\nnginx_names: ['{{ domain }}']\ndomain: '{{ zone }}.example'\nzone: a\n"
+    ),
     "inventories/local/group_vars/twine.yml": "common_packages: [a]\n",
 }
 
@@ -62,7 +64,12 @@ def edit(name: str, old: str, new: str) -> Callable[[Path], object]:
         edit("packer/image.pkr.hcl", "image", "picture"),
         edit("packer/images/twine.pkrvars.hcl", "twine", "linen"),
         edit("inventories/local/group_vars/all/estate.yml", "75", "76"),
+        edit("inventories/local/group_vars/all/estate.yml", "zone: a", "zone: b"),
         edit("inventories/local/group_vars/twine.yml", "[a]", "[a, b]"),
+        lambda folder: (folder / "inventories/local/group_vars/twine.yml").unlink(),
+        lambda folder: (folder / "roles/common/templates/etc/one.j2").rename(folder / "roles/common/templates/etc/two.j2"),
+        lambda folder: (folder / "roles/common/templates/etc/one.j2").unlink(),
+        lambda folder: (folder / "packer/more.pkr.hcl").write_text("locals {}\n"),
         lambda folder: (folder / "roles/common/files").mkdir() or (folder / "roles/common/files/new").write_text(""),
         lambda folder: (folder / "roles/common/templates/etc/one.j2").chmod(0o755),
     ],
@@ -93,7 +100,12 @@ def test_a_packages_version_and_content_move_the_key(tmp_path: Path, packages: d
         edit("roles/common/README.md", "Common", "About"),
         edit("roles/other/tasks/main.yml", "Three", "Five"),
         edit("roles/common/tasks/main.yml", "- name", "# why\n- name"),
+        edit("roles/common/tasks/main.yml", "msg: one", "msg: one  # why"),
         edit("packer/image.pkr.hcl", "# comment", "# another"),
+        edit("packer/image.pkr.hcl", 'name = "image"', 'name = "image" # the image'),
+        edit("inventories/local/group_vars/all/estate.yml", "estate: one\nnginx_keepalive: 75", "# why\nnginx_keepalive: 75\nestate: one"),
+        edit("inventories/local/group_vars/all/estate.yml", "nginx_keepalive: 75", 'nginx_keepalive:  75\nunused: "{{ zone }}"'),
+        lambda folder: (folder / "roles/common/__pycache__").mkdir() or (folder / "roles/common/__pycache__/a.pyc").write_text("x"),
         edit("packer/images/bastion.pkrvars.hcl", "bastion", "gate"),
         edit("inventories/local/group_vars/all/estate.yml", "estate: one", "estate: two"),
         lambda folder: os.utime(folder / "roles/common/tasks/main.yml", (0, 0)),
@@ -112,8 +124,19 @@ def test_the_checkouts_place_does_not(tmp_path: Path) -> None:
     assert key(first) == key(tmp_path / "two")
 
 
-def test_order_does_not() -> None:
+def test_order_does_not(tmp_path: Path) -> None:
     assert key_of({"a": "1", "b": "2"}) == key_of({"b": "2", "a": "1"})
+    folder, more = checkout(tmp_path), {**PACKAGES, "libc6": f"2.36-9+deb12u10 {'c' * 64}"}
+    assert key(folder, more) == key(folder, dict(reversed(more.items())))
+
+
+def test_a_string_in_hcl_that_looks_like_a_comment_counts(tmp_path: Path) -> None:
+    folder = checkout(tmp_path)
+    keys = set()
+    for address in ("http://one", "http://two", "#one", "a #one", "a #two"):
+        (folder / "packer/more.pkr.hcl").write_text(f'source = "{address}"\n')
+        keys.add(key(folder))
+    assert len(keys) == 5
 
 
 def test_what_moved_is_said_from_what_to_what() -> None:
