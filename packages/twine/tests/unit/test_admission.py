@@ -32,7 +32,7 @@ def fresh(machine: Machine, tmp_path: Path) -> Iterator[Settings]:
 
 def act(settings: Settings, statement: str) -> None:
     """Run a statement as the application."""
-    with psycopg.connect(**connection_arguments(settings)) as connection:
+    with psycopg.connect(autocommit=True, **connection_arguments(settings)) as connection:
         connection.execute(statement.encode())
 
 
