@@ -287,7 +287,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             command.add_argument("--clock-factor", default=default, help="divides AWS's own waits, never boot or requests (default 10)")
         if name == "fault":
             command.add_argument("kind", choices=["throttle", "fail", "capacity", "slow", "away", "clear"])
-            command.add_argument("--action", help="API action or resource type; all actions when absent; `each` for every action once")
+            command.add_argument("--action", help="API action, resource type or `metadata`; all actions when absent; `each` for every action once")
             command.add_argument("--account", help="dev, prod, bastion or dns; all when absent")
             command.add_argument("--times", type=int, help="how many calls or launches (default 1)")
             command.add_argument("--which", help="instance type or zone whose capacity is refused; all when absent")

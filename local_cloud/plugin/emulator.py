@@ -202,7 +202,7 @@ class Faults:
 
     pending: list[dict[str, Any]] = field(default_factory=list)
     capacity: dict[str, int] = field(default_factory=dict)  # zone, instance type or "*" → launches still to refuse
-    slow: dict[str, float] = field(default_factory=dict)  # resource type or "*" → seconds that each of its changes takes longer
+    slow: dict[str, float] = field(default_factory=dict)  # resource type, "*" or "metadata" → seconds that each change (answer) takes longer
     away_until: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -207,6 +207,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(404, "")
 
     def _answer(self, status: int, text: str, ttl: str = "") -> None:
+        time.sleep(emulator.faults.slow.get("metadata", 0.0))
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain")

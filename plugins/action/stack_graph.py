@@ -54,6 +54,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "aws_ca_bundle": {"type": "path"},
     "validate_certs": {"type": "bool", "default": True},
 }
+# What only a deploy takes, for actions that do something else in the accounts.
+NO_DEPLOY: dict[str, Any] = {
+    "only": [],
+    "plan_only": True,
+    "destroy": [],
+    "accounts": [],
+    "release_file": None,
+    "parallel": 1,
+    "lock_wait": 0,
+}
 
 
 class ActionModule(ActionBase):

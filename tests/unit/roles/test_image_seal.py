@@ -46,6 +46,7 @@ LEFTOVERS = {
     "var/lib/systemd/timers/stamp-fstrim.timer": "",
     "var/lib/systemd/linger/admin": "",
     "var/mail/root": "From cron",
+    "var/lib/redis/dump.rdb": "REDIS0010",
     "var/lib/apt/lists/archive.example.org_InRelease": "",
     "var/cache/apt/archives/nginx_1_amd64.deb": "",
     "var/cache/apt/pkgcache.bin": "",
