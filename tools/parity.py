@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import recipe_of
 from ansible_collections.twine.platform.plugins.module_utils._images.containers import SYSTEMD, wait_for_boot
 from ansible_collections.twine.platform.plugins.module_utils._images.manifest import ManifestError
 from tools import base_image, checkout, remove, work
@@ -110,7 +111,7 @@ def others() -> list[str]:
         record = {} if kind.endswith("manifest") else _record(f"{ROLE}.{kind}")
         if not record:
             continue
-        if record.get("bake_key") != image["bake_key"]:
+        if record.get("bake_key") != image["bake_key"] and recipe_of(record.get("inputs", {})) != recipe_of(image["inputs"]):
             print(f"Left out: {kind} is of bake key {record.get('bake_key')}, the image of {image['bake_key']}.", flush=True)
         elif record.get("id", record.get("docker_id")) == image["docker_id"]:
             print(f"Left out: {kind} was made of the image's own file system, and a thing is always equal to itself.", flush=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from .bake_key import key_of, moved
 
@@ -38,6 +38,10 @@ class Bakery:
     network: str
     base: str
 
+    kind: ClassVar[str] = "docker"
+    source: ClassVar[str] = "docker.machine"
+    marks: ClassVar[str] = "labels"
+
     def have(self, role: str, inputs: Mapping[str, str], snapshot: str) -> bool:
         """Finds the image of ``role`` made of ``inputs``, or bakes it, which takes a minute; whether it was baked.
 
@@ -45,14 +49,14 @@ class Bakery:
         """
         key = key_of(inputs)
         self.records.mkdir(parents=True, exist_ok=True)
-        with _alone(self.records / f"{role}.lock"):
+        with _alone(self._file(role, "lock")):
             image = self.find(role, key)
             baked = image is None
             if image is None:
                 self._bake(role, key, snapshot)
                 image = self.find(role, key)
             if image is None:
-                raise BakeError(f"Failed to find image {role} {key} after its bake: Docker has none of its labels. Read {self._log(role)}.")
+                raise BakeError(f"Failed to find image {role} {key} after its bake: nothing has its {self.marks}. Read {self._log(role)}.")
             self._record(role, key, image, inputs, snapshot)
         return baked
 
@@ -66,7 +70,7 @@ class Bakery:
 
     def last(self, role: str) -> dict[str, Any]:
         """The record of the image in use; empty if there is none."""
-        path = self.records / f"{role}.json"
+        path = self._file(role, "json")
         found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return found
 
@@ -88,22 +92,27 @@ class Bakery:
         ansible = self._run([self.ansible_playbook, "--version"], "ask Ansible for its version").splitlines()[0]
         return {"tool packer": packer.split()[-1], "tool ansible": ansible.split()[-1].strip("]")}
 
-    def _bake(self, role: str, key: str, snapshot: str) -> None:
+    def variables(self, role: str) -> dict[str, str]:
+        """What this kind of source asks for beside what every bake says.
+
+        :raises BakeError: if something that it needs is not there.
+        """
         if self._start(["docker", "network", "inspect", self.network])[0]:
             raise BakeError(
                 f"Failed to bake image {role}: its packages come over the network {self.network}, which Docker does not have. "
                 "Run playbooks/repository.yml (make published), then bake again."
             )
+        return {"docker_base": self.base, "docker_network": self.network, "docker_prefix": self.prefix}
+
+    def _bake(self, role: str, key: str, snapshot: str) -> None:
         variables = {
             "bake_key": key,
             "snapshot": snapshot,
             "inventory_folder": str(self.inventory),
             "ansible_playbook": self.ansible_playbook,
-            "docker_base": self.base,
-            "docker_network": self.network,
-            "docker_prefix": self.prefix,
+            **self.variables(role),
         }
-        command = [self.packer, "build", "-color=false", "-only=image.docker.machine", f"-var-file=packer/images/{role}.pkrvars.hcl"]
+        command = [self.packer, "build", "-color=false", f"-only=image.{self.source}", f"-var-file=packer/images/{role}.pkrvars.hcl"]
         command += [f"-var={name}={value}" for name, value in variables.items()] + ["packer"]
         # Straight into the file, so that a bake can be followed.
         code, _out, _err = self._start(["sh", "-c", f'exec "$@" </dev/null >{shlex.quote(str(self._log(role)))} 2>&1', "sh", *command])
@@ -111,34 +120,45 @@ class Bakery:
             tail = "\n".join(self._log(role).read_text(errors="replace").splitlines()[-TAIL_LINES:])
             raise BakeError(f"Failed to bake image {role}: Packer ended with {code}. Read {self._log(role)}; it ends:\n{tail}")
 
+    def identity(self, role: str, key: str, image: str) -> dict[str, Any]:
+        """What names the image in its record."""
+        return {"image_id": f"ami-{image[:17]}", "docker_id": image, "docker_image": f"{self.prefix}/{role}:{key}"}
+
     def _record(self, role: str, key: str, image: str, inputs: Mapping[str, str], snapshot: str) -> None:
-        last = self.last(role)
-        if last and last["bake_key"] == key and last["docker_id"] == image:
+        last, names = self.last(role), self.identity(role, key, image)
+        if last and last["bake_key"] == key and last["image_id"] == names["image_id"]:
             return
-        listed = self._run(["docker", "run", "--rm", "--entrypoint", "dpkg-query", image, "-W"], f"list the packages of image {role}")
         record = {
             "role": role,
+            "kind": self.kind,
             "bake_key": key,
-            "image_id": f"ami-{image[:17]}",
-            "docker_id": image,
-            "docker_image": f"{self.prefix}/{role}:{key}",
+            **names,
             "snapshot": snapshot,
             "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "inputs": dict(sorted(inputs.items())),
-            "packages": dict(line.split("\t") for line in listed.splitlines() if "\t" in line),
+            "packages": self._packages(role, names.get("docker_id", "")),
         }
-        path = self.records / f"{role}.json"
+        path = self._file(role, "json")
         staged = path.with_suffix(".new")
         staged.write_text(json.dumps(record, indent=1) + "\n")
         staged.replace(path)
+
+    def _packages(self, role: str, docker_id: str) -> dict[str, str]:
+        if not docker_id:
+            return {}
+        listed = self._run(["docker", "run", "--rm", "--entrypoint", "dpkg-query", docker_id, "-W"], f"list the packages of image {role}")
+        return dict(line.split("\t") for line in listed.splitlines() if "\t" in line)
 
     def _environment(self) -> dict[str, str]:
         plugins = self.checkout / "build" / "tools" / "packer_plugins"
         mine = {"ANSIBLE_CONFIG": str(self.checkout / "ansible.cfg"), "CHECKPOINT_DISABLE": "1"}
         return {**mine, **({"PACKER_PLUGIN_PATH": str(plugins)} if plugins.is_dir() else {})}
 
+    def _file(self, role: str, suffix: str) -> Path:
+        return self.records / f"{role}{'' if self.kind == 'docker' else '.' + self.kind}.{suffix}"
+
     def _log(self, role: str) -> Path:
-        return self.records / f"{role}.log"
+        return self._file(role, "log")
 
     def _run(self, command: list[str], what: str) -> str:
         try:

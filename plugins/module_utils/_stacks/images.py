@@ -26,10 +26,13 @@ def named(stacks: Iterable[Stack], templates: Mapping[str, Template]) -> dict[st
     return found
 
 
-def absent(account: str, images: Mapping[str, str], client: Callable[[str], Any]) -> list[str]:
-    """A sentence for each of the account's ``images`` (id → stack) that it can't launch.
+def absent(account: str, images: Mapping[str, str], client: Callable[[str], Any], number: str) -> list[str]:
+    """A sentence for each of the account's ``images`` (id → stack) that it can't launch, or does not own.
+
+    What is only shared can be taken back by its owner, and its key with it: no machine would start any more.
 
     :param client: account → its EC2 client.
+    :param number: the account's twelve digits.
     """
     try:
         # By filter: asked for by ids, EC2 would fail on the first that is not there.
@@ -37,9 +40,14 @@ def absent(account: str, images: Mapping[str, str], client: Callable[[str], Any]
     except Exception as error:
         raise explain("look for images in account", account, error) from error
     states = {row["ImageId"]: row.get("State", "available") for row in rows}
+    foreign = {row["ImageId"]: row["OwnerId"] for row in rows if row.get("OwnerId", number) != number}
     return [
+        f"Failed to deploy stack {images[image]}: image {image} is of account {owner}, and account {account} launches only images that it owns. "
+        "Copy it there (playbooks/copy_image.yml), which names the copy in the release."
+        for image, owner in foreign.items()
+    ] + [
         f"Failed to deploy stack {stack}: image {image} {_state(states.get(image))} in account {account}. "
-        "Bake it (playbooks/bake_image.yml) or share it with that account, or deploy another release."
+        "Bake it (playbooks/bake_image.yml) or copy it to that account (playbooks/copy_image.yml), or deploy another release."
         for image, stack in images.items()
         if states.get(image) != "available"
     ]

@@ -39,7 +39,7 @@ def answer(rows: list[dict[str, Any]]) -> list[str]:
     client = boto3.client("ec2", region_name="eu-west-2", aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(client) as stub:
         stub.add_response("describe_images", {"Images": rows}, {"Filters": [{"Name": "image-id", "Values": [HERE, GONE]}]})
-        return images.absent("prod", {HERE: "prod/application", GONE: "prod/search"}, lambda account: client)
+        return images.absent("prod", {HERE: "prod/application", GONE: "prod/search"}, lambda account: client, "222222222222")
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,16 @@ def test_an_image_that_cannot_be_launched_is_told_with_its_stack(rows: list[dict
     assert all(part in line and "playbooks/bake_image.yml" in line for part, line in zip(told, found, strict=True))
 
 
+def test_an_image_that_is_only_shared_is_refused() -> None:
+    here = {"ImageId": HERE, "State": "available", "OwnerId": "111111111111"}
+    [told] = answer([here, {"ImageId": GONE, "State": "available", "OwnerId": "222222222222"}])
+
+    assert "prod/application" in told and "account prod launches only images that it owns" in told and "playbooks/copy_image.yml" in told
+
+
 def test_an_account_that_does_not_answer_is_told() -> None:
     client = boto3.client("ec2", region_name="eu-west-2", aws_access_key_id="a", aws_secret_access_key="b")
     stub = Stubber(client)
     stub.add_client_error("describe_images", "UnauthorizedOperation", "no")
     with stub, pytest.raises(Failure, match="Failed to look for images in account prod: no"):
-        images.absent("prod", {HERE: "prod/application"}, lambda account: client)
+        images.absent("prod", {HERE: "prod/application"}, lambda account: client, "222222222222")
