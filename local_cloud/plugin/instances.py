@@ -178,7 +178,7 @@ def reserve(spec: Launch) -> Record:
 def _attach(record: Record, spec: Launch) -> None:
     """The root volume as the launch words it; a record, for the disk is the container's."""
     [volume] = [ec2._volumes[item["Ebs"]["VolumeId"]] for item in record["BlockDeviceMappings"]]
-    wanted = next((disk["Ebs"] for disk in spec.disks if disk.get("DeviceName") == record["RootDeviceName"]), {})
+    wanted: Mapping[str, Any] = next((disk["Ebs"] for disk in spec.disks if disk.get("DeviceName") == record["RootDeviceName"]), {})
     volume |= {
         "AvailabilityZone": record["Placement"]["AvailabilityZone"],
         "Size": int(wanted.get("VolumeSize", volume["Size"])),

@@ -40,9 +40,9 @@ class Wanted:
 
 def found(target: End, image: str) -> dict[str, Any] | None:
     """What the target has of ``image``: its very image, a copy that is there, one that is under way, or one that failed; in this order."""
-    asked = {"owners": ["self"]}
-    own = described(target.ec2, f"look for image {image} in account", target.name, ids=[image], **asked)
-    copies = described(target.ec2, f"look for copies of image {image} in account", target.name, filters={f"tag:{COPIED_FROM}": image}, **asked)
+    own = described(target.ec2, f"look for image {image} in account", target.name, owners=["self"], ids=[image])
+    by_tag = {f"tag:{COPIED_FROM}": image}
+    copies = described(target.ec2, f"look for copies of image {image} in account", target.name, owners=["self"], filters=by_tag)
     rows = [row for row in [*own, *copies] if row["OwnerId"] == target.account_id]
     order = {"available": 0, "pending": 1, "transient": 1}
     return min(rows, key=lambda row: (order.get(row["State"], 2), row["ImageId"] != image), default=None)
