@@ -79,13 +79,16 @@ def copy_all(source: End, target: End, wanted: list[Wanted], options: dict[str, 
     lacking = [one for one in wanted if (there[one.role] or {}).get("State") not in ("available", "pending", "transient")]
     copies = {role: str(row["ImageId"]) for role, row in there.items() if row}
     if not check:
-        for one in lacking:
-            if failed := there[one.role]:
-                image_copies.drop(target, failed)
+        failed = {one.role: row for one in lacking if (row := there[one.role])}
+        for row in failed.values():
+            image_copies.drop(target, row)
         # A copy that is under way reads its source, too, and the run that began it may have ended.
         waiting = [one.image for one in wanted if one in lacking or (there[one.role] or {})["State"] != "available"]
         with image_copies.shared(source, target, waiting):
-            copies |= {one.role: image_copies.start(source, target, one, options["kms_key_id"]) for one in lacking}
+            copies |= {
+                one.role: image_copies.start(source, target, one, options["kms_key_id"], str(failed.get(one.role, {}).get("ImageId", "")))
+                for one in lacking
+            }
             image_copies.await_all(target, copies, options["wait"], emit)
     own = [one for one in wanted if one not in lacking and copies[one.role] != one.image]
     marked = [one.role for one in own if image_copies.mark(target, copies[one.role], one.tags, not check)]

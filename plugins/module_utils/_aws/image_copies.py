@@ -48,8 +48,10 @@ def found(target: End, image: str) -> dict[str, Any] | None:
     return min(rows, key=lambda row: (order.get(row["State"], 2), row["ImageId"] != image), default=None)
 
 
-def start(source: End, target: End, wanted: Wanted, key: str) -> str:
+def start(source: End, target: End, wanted: Wanted, key: str, instead_of: str = "") -> str:
     """Begin a copy under the target's ``key`` (empty: its own default for EBS); its id. The source stays shared until it is there.
+
+    :param instead_of: a copy that failed; asked with the words of then, EC2 would answer with that one again.
 
     :raises Failure: if the source has no such image, or one of the accounts refuses.
     """
@@ -63,7 +65,7 @@ def start(source: End, target: End, wanted: Wanted, key: str) -> str:
         "SourceImageId": wanted.image,
         "SourceRegion": source.region,
         "Encrypted": True,
-        "ClientToken": hashlib.sha256(f"{wanted.image} {target.account_id} {tags}".encode()).hexdigest(),
+        "ClientToken": hashlib.sha256(f"{wanted.image} {target.account_id} {tags} {instead_of}".encode()).hexdigest(),
         # From its first moment on, or a run that ends here would not be found.
         "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in ("image", "snapshot")],
     }
