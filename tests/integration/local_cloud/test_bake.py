@@ -40,7 +40,8 @@ def play(name: str, **variables: Any) -> subprocess.CompletedProcess[str]:
 def played(name: str, **variables: Any) -> str:
     done = play(name, **variables)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    return done.stdout
+    # Long messages are printed on several lines.
+    return " ".join(done.stdout.split())
 
 
 def tags(row: dict[str, Any]) -> dict[str, str]:
@@ -97,6 +98,7 @@ def of_the_bake(account: str, record: dict[str, Any]) -> list[str]:
 @pytest.fixture(scope="module")
 def baked(stacks: Stacks) -> Iterator[Baked]:
     """Baked once for all tests here; what of it is in the accounts goes with the cloud, or before it."""
+    assert (checkout.BUILD / "releases" / "snapshot.json").is_file(), "Nothing is published that could be baked. Run: make published"
     keys = {"dev": key("dev", PROD), "prod": key("prod")}
     before = len(calls())
     played("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=keys["dev"])
@@ -202,7 +204,7 @@ def test_prod_gets_a_copy_of_its_own_under_its_own_key_and_once_only(baked: Bake
 
 def test_a_bake_that_fails_leaves_nothing_and_the_last_image_in_use(baked: Baked, tmp_path: Path) -> None:
     done = play("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=str(broken(tmp_path)))
-    assert done.returncode != 0 and "Failed to bake image bastion: Packer ended with 1" in done.stdout
+    assert done.returncode != 0 and "Failed to bake image bastion: Packer ended with 1" in " ".join(done.stdout.split())
     assert left_by_builders() == NOTHING
     assert json.loads((checkout.BUILD / "images" / "bastion.ami.json").read_text()) == baked.record
 
@@ -221,7 +223,7 @@ def test_the_reaper_says_what_nobody_uses_and_takes_it_only_when_told(baked: Bak
     ec2.create_key_pair(KeyName="packer_left", KeyType="ed25519", TagSpecifications=[{"ResourceType": "key-pair", "Tags": builders}])
     wanted = {"releases_folder": str(release.parent), "older_than": 0}
     said = played("reap_images", **wanted)
-    assert "a builder's key (packer_left)" in said and "Nothing was removed: say -e apply=true." in said
+    assert "(packer_left), and no builder has it" in said and "Nothing was removed: say -e apply=true." in said
     # The release names this one, and prod's copy of it.
     assert baked.image not in said and left_by_builders()["keys"] == ["packer_left"]
 
