@@ -147,6 +147,12 @@ images:
       baked: true
       reason: "package twine: 1.0.0-1~deb12 0934d262a99c → 1.0.1-1~deb12 5677c4da6fbc"
       seconds: 41.2
+records:
+  description: The records of those whose file system is at hand, so that M(twine.platform.image_manifest) can read it.
+  returned: success
+  type: list
+  elements: str
+  sample: ["build/images/twine.json"]
 summary:
   description: A line for each image, for people.
   returned: success
@@ -265,6 +271,7 @@ def bake(module: AnsibleModule) -> dict[str, Any]:
     return {
         "changed": any(image["baked"] for image in images.values()),
         "images": images,
+        "records": [str(bakery.record_of(role)) for role in images if bakery.last(role).get("docker_id")],
         "summary": [_line(role, image, check) for role, image in images.items()],
         "diff": {"before": _lines(before), "after": _lines(inputs)},
     }

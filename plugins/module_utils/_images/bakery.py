@@ -68,9 +68,13 @@ class Bakery:
         phrases = moved(known["inputs"], inputs)
         return "; ".join(phrases) if phrases else "nothing moved"
 
+    def record_of(self, role: str) -> Path:
+        """Where the record of the image in use lies."""
+        return self._file(role, "json")
+
     def last(self, role: str) -> dict[str, Any]:
         """The record of the image in use; empty if there is none."""
-        path = self._file(role, "json")
+        path = self.record_of(role)
         found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return found
 
@@ -138,7 +142,7 @@ class Bakery:
             "inputs": dict(sorted(inputs.items())),
             "packages": self._packages(role, names.get("docker_id", "")),
         }
-        path = self._file(role, "json")
+        path = self.record_of(role)
         staged = path.with_suffix(".new")
         staged.write_text(json.dumps(record, indent=1) + "\n")
         staged.replace(path)
