@@ -146,7 +146,7 @@ class Bakery:
         # What a killed bake left, goes first: while the lock is ours, nobody uses it.
         self._remove_leftovers(role)
         self._log(role).unlink(missing_ok=True)
-        place = scratch(f"{self.prefix}-{self._file(role, 'd').name}")
+        place = scratch(f"{self.prefix}-{self._name(role)}")
         start = partial(self._start, environment={name: str(place) for name in _TEMPORARY})
         try:
             with fresh(place):
@@ -216,8 +216,11 @@ class Bakery:
         mine = {"ANSIBLE_CONFIG": str(self.checkout / "ansible.cfg"), "CHECKPOINT_DISABLE": "1"}
         return {**mine, **({"PACKER_PLUGIN_PATH": str(plugins)} if plugins.is_dir() else {})}
 
+    def _name(self, role: str) -> str:
+        return role if self.kind == Bakery.kind else f"{role}.{self.kind}"
+
     def _file(self, role: str, suffix: str) -> Path:
-        return self.records / f"{role}{'' if self.kind == 'docker' else '.' + self.kind}.{suffix}"
+        return self.records / f"{self._name(role)}.{suffix}"
 
     def _log(self, role: str) -> Path:
         return self._file(role, "log")

@@ -55,7 +55,7 @@ def started(bakery: AmiBakery) -> list[dict[str, Any]]:
 
 def test_packer_is_told_the_place_and_the_very_image_that_the_key_knows(bakery: AmiBakery) -> None:
     assert bakery.base_id() == "ami-debian"
-    assert bakery.have("web", INPUTS, "s")
+    assert bakery.have("web", INPUTS, "s") == "baked"
     [packer] = [one for one in started(bakery) if "build" in one["command"]]
     assert "-only=image.amazon-ebs.machine" in packer["command"]
     told = dict(word.removeprefix("-var=").split("=", 1) for word in packer["command"] if word.startswith("-var="))
@@ -72,7 +72,7 @@ def test_packer_is_told_the_place_and_the_very_image_that_the_key_knows(bakery: 
 
 def test_a_found_image_starts_nothing_but_is_recorded(bakery: AmiBakery) -> None:
     bakery.ec2.baked.append(OWN)
-    assert not bakery.have("web", INPUTS, "s")
+    assert bakery.have("web", INPUTS, "s") == "there"
     assert not [one for one in started(bakery) if "build" in one["command"]]
     record = json.loads((bakery.records / "web.ami.json").read_text())
     assert {"kind": "ami", "image_id": OWN["ImageId"], "id": OWN["ImageId"], "docker_id": "d" * 64}.items() <= record.items()
@@ -97,6 +97,6 @@ def test_on_a_machine_without_docker_the_record_has_no_file_system(bakery: AmiBa
         raise FileNotFoundError(command[0])
 
     bakery.ec2.baked.append(OWN)
-    assert not replace(bakery, run_command=run).have("web", INPUTS, "s")
+    assert replace(bakery, run_command=run).have("web", INPUTS, "s") == "there"
     record = json.loads((bakery.records / "web.ami.json").read_text())
     assert ("docker_id" in record, record["packages"]) == (False, {})
