@@ -93,6 +93,10 @@ publish: setup ## publish what was built as a signed, immutable snapshot
 bake: setup ## bake the images whose inputs moved (IMAGES="twine bastion" for some)
 	@$(call playbook,bake_image,-e '{"images": "$(IMAGES)"}')
 
+.PHONY: ami
+ami: setup ## bake them as AMIs in the account dev, with Packer's amazon-ebs source (IMAGES=bastion for some)
+	@$(cloud) && $(call playbook,bake_image,-e kind=ami -e '{"images": "$(IMAGES)"}')
+
 parity: published ## prove that a bake and a machine made without Packer on another base are the same
 	@$(PYTHON) -m tools.parity
 

@@ -233,9 +233,19 @@ def down(arguments: argparse.Namespace) -> None:
         list(pool.map(remove, containers))
     networks = docker("network", "ls", "--quiet", *PART).split()
     for network in networks:
+        leave(network)
         docker("network", "rm", network)
+    # The records of images that calls have made went with the cloud.
+    for image in docker("image", "ls", "--quiet", "--filter", f"label={checkout.label()}", "--filter", "label=twine.image").split():
+        subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
     if not getattr(arguments, "quiet", False):
         print(f"Removed {len(containers)} containers and {len(networks)} networks of the local cloud.")
+
+
+def leave(network: str) -> None:
+    """The repository stands in the default VPC, too, and stays."""
+    for name in json.loads(docker("network", "inspect", "--format", "{{json .Containers}}", network)):
+        docker("network", "disconnect", "--force", network, name)
 
 
 def remove(container: str) -> None:
@@ -287,7 +297,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             command.add_argument("--clock-factor", default=default, help="divides AWS's own waits, never boot or requests (default 10)")
         if name == "fault":
             command.add_argument("kind", choices=["throttle", "fail", "capacity", "slow", "away", "clear"])
-            command.add_argument("--action", help="API action or resource type; all actions when absent; `each` for every action once")
+            command.add_argument("--action", help="API action, resource type or `metadata`; all actions when absent; `each` for every action once")
             command.add_argument("--account", help="dev, prod, bastion or dns; all when absent")
             command.add_argument("--times", type=int, help="how many calls or launches (default 1)")
             command.add_argument("--which", help="instance type or zone whose capacity is refused; all when absent")

@@ -1,13 +1,23 @@
 locals {
+  instance_types = { amd64 = "t3.medium", arm64 = "t4g.medium" }
+
   name = "${var.role}-${var.bake_key}"
 
   # Lineage: from an image one finds what it was made of.
   tags = {
-    Name             = local.name
-    "twine:role"     = var.role
+    Name                 = local.name
+    "twine:role"         = var.role
+    "twine:bake-key"     = var.bake_key
+    "twine:snapshot"     = var.snapshot
+    "twine:architecture" = var.architecture
+    "twine:source"       = "{{ .SourceAMI }}"
+  }
+
+  # On everything that is there only while an image is baked: by these a reaper knows what a bake left behind.
+  builder_tags = {
+    Name             = "packer ${local.name}"
+    "twine:role"     = "builder"
     "twine:bake-key" = var.bake_key
-    "twine:snapshot" = var.snapshot
-    "twine:source"   = "{{ .SourceAMI }}"
   }
 }
 
@@ -26,20 +36,23 @@ source "docker" "machine" {
 }
 
 source "amazon-ebs" "machine" {
-  region        = var.region
-  instance_type = var.instance_type
-  subnet_id     = var.subnet_id
-  ami_name      = local.name
-  imds_support  = "v2.0"
-  tags          = local.tags
-  snapshot_tags = local.tags
-  run_tags      = { Name = "packer ${local.name}", "twine:role" = "builder" }
+  region               = var.region
+  custom_endpoint_ec2  = var.endpoint_url
+  instance_type        = var.instance_type != "" ? var.instance_type : local.instance_types[var.architecture]
+  iam_instance_profile = var.instance_profile
+  subnet_id            = var.subnet_id
+  ami_name             = local.name
+  imds_support         = "v2.0"
+  tags                 = local.tags
+  snapshot_tags        = local.tags
+  run_tags             = local.builder_tags
+  run_volume_tags      = local.builder_tags
 
   source_ami_filter {
     owners      = [var.source_owner]
     most_recent = true
     filters = {
-      name                = "debian-12-${var.architecture}-*"
+      name                = var.source_name != "" ? var.source_name : "debian-12-${var.architecture}-*"
       virtualization-type = "hvm"
       root-device-type    = "ebs"
     }
@@ -50,6 +63,7 @@ source "amazon-ebs" "machine" {
     volume_type           = "gp3"
     volume_size           = var.root_gigabytes
     encrypted             = true
+    kms_key_id            = var.kms_key_id
     delete_on_termination = true
   }
 
@@ -60,9 +74,14 @@ source "amazon-ebs" "machine" {
   }
 
   # No port is opened to the world: only the address that Packer runs from may log in, with a key of this one build.
-  temporary_security_group_source_public_ip = true
+  temporary_security_group_source_public_ip = var.ssh_from == ""
+  temporary_security_group_source_cidrs     = var.ssh_from == "" ? [] : [var.ssh_from]
   temporary_key_pair_type                   = "ed25519"
-  ssh_username                              = "admin"
+  ssh_interface                             = var.ssh_interface
+
+  # As root: cloud-init would make the account `admin` on the builder, and so in the image. Each machine makes it anew.
+  user_data    = "#cloud-config\nusers: []\ndisable_root: false\n"
+  ssh_username = "root"
 }
 
 source "qemu" "machine" {

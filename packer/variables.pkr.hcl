@@ -11,8 +11,8 @@ variable "root_gigabytes" {
 
 variable "instance_type" {
   type        = string
-  description = "EC2 type of the builder."
-  default     = "t3.medium"
+  description = "EC2 type of the builder; empty: a medium one of the architecture."
+  default     = ""
 }
 
 # What playbooks/bake_image.yml says.
@@ -78,10 +78,51 @@ variable "subnet_id" {
   default     = ""
 }
 
+variable "endpoint_url" {
+  type        = string
+  description = "Endpoint of EC2; empty: AWS's own."
+  default     = ""
+}
+
+variable "ssh_interface" {
+  type        = string
+  description = "public_ip, private_ip or session_manager (which needs an instance profile); empty: the public address if there is one."
+  default     = ""
+}
+
+variable "ssh_from" {
+  type        = string
+  description = "Range from which the builder may be logged in to (CIDR); empty: the public address of this machine."
+  default     = ""
+
+  validation {
+    condition     = !can(regex("/0$", var.ssh_from))
+    error_message = "The builder may not be open to the world: give one address, such as 203.0.113.7/32."
+  }
+}
+
+variable "instance_profile" {
+  type        = string
+  description = "Instance profile of the builder, for Session Manager."
+  default     = ""
+}
+
+variable "kms_key_id" {
+  type        = string
+  description = "Key (id, ARN or alias) that encrypts the builder's disk, and so the image; empty: AWS's own, and nobody else can copy the image."
+  default     = ""
+}
+
 # Debian's own account: https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm
 variable "source_owner" {
   type    = string
   default = "136693071363"
+}
+
+variable "source_name" {
+  type        = string
+  description = "Name of the AMI to begin with, if it must be this one; empty: the newest of the architecture."
+  default     = ""
 }
 
 # QEMU

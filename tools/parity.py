@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import recipe_of
 from ansible_collections.twine.platform.plugins.module_utils._images.containers import SYSTEMD, wait_for_boot
 from ansible_collections.twine.platform.plugins.module_utils._images.manifest import ManifestError
 from tools import base_image, checkout, remove, work
@@ -110,13 +111,21 @@ def others() -> list[str]:
         record = {} if kind.endswith("manifest") else _record(f"{ROLE}.{kind}")
         if not record:
             continue
-        if record.get("bake_key") != image["bake_key"]:
+        if not _same(record, image):
             print(f"Left out: {kind} is of bake key {record.get('bake_key')}, the image of {image['bake_key']}.", flush=True)
         elif record.get("id", record.get("docker_id")) == image["docker_id"]:
             print(f"Left out: {kind} was made of the image's own file system, and a thing is always equal to itself.", flush=True)
+        elif "path" not in record and not base_image.identity(record.get("docker_id", "none")):
+            print(f"Left out: {kind} has no file system at hand. Make it again.", flush=True)
         else:
             kinds.append(kind)
     return kinds
+
+
+def _same(record: dict[str, Any], image: dict[str, Any]) -> bool:
+    """Whether both were made of one recipe: of the same bake key, or of the same inputs but for what they began with."""
+    known = image.get("inputs", {})
+    return record.get("bake_key") == image["bake_key"] or (bool(known) and recipe_of(record.get("inputs", {})) == recipe_of(known))
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -50,18 +50,26 @@ def run_instances(params: Props) -> Any:
 
 
 def terminate_instances(params: Props) -> Any:
+    return _ended("TerminateInstancesResponse", instances.terminate)
+
+
+def stop_instances(params: Props) -> Any:
+    return _ended("StopInstancesResponse", instances.stop)
+
+
+def _ended(answer: str, end: Callable[[str], Any]) -> Any:
     ids = emulator.request().input["InstanceIds"]
     before = {instance_id: dict(instances.get(instance_id)["State"]) for instance_id in ids}
     items = ""
     for instance_id, then in before.items():
-        instances.terminate(instance_id)
+        end(instance_id)
         now = instances.get(instance_id)["State"]
         items += (
             f"<item><instanceId>{instance_id}</instanceId>"
             f"<previousState><code>{then['Code']}</code><name>{then['Name']}</name></previousState>"
             f"<currentState><code>{now['Code']}</code><name>{now['Name']}</name></currentState></item>"
         )
-    return ec2._xml(200, "TerminateInstancesResponse", f"<instancesSet>{items}</instancesSet>")
+    return ec2._xml(200, answer, f"<instancesSet>{items}</instancesSet>")
 
 
 def refuse(params: Props) -> Any:
@@ -179,18 +187,17 @@ def delete(instance_id: str, props: Props) -> None:
 def install() -> None:
     emulator.register_type("AWS::EC2::Instance", create=create, update=update, delete=delete, replacing=REPLACING, blocking=True)
     ec2._matches_filters = matches
-    describe_images = emulator.original_action("ec2", "DescribeImages")
     actions: dict[str, Any] = {
-        "DescribeImages": lambda params: instances.describe_images(params, describe_images),
         "DescribeInstanceStatus": describe_status,
         "GetConsoleOutput": console_output,
         "ModifyInstanceAttribute": modify_attribute,
         "RebootInstances": reboot_instances,
         "RunInstances": run_instances,
+        "StopInstances": stop_instances,
         "TerminateInstances": terminate_instances,
     }
     for action, handler in actions.items():
         emulator.replace_action("ec2", action, handler, blocking=True)
     # What would only be written down, and not be true.
-    for action in ("CreateDefaultVpc", "CreateFleet", "CreateVpc", "DeleteVpc", "StartInstances", "StopInstances"):
+    for action in ("CreateDefaultVpc", "CreateFleet", "CreateVpc", "DeleteVpc", "StartInstances"):
         emulator.replace_action("ec2", action, refuse)

@@ -6,12 +6,15 @@ Services, actions and CloudFormation types are added or replaced by the plugin's
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextvars
 import json
 import logging
 import threading
 import time
 import urllib.parse
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,6 +66,14 @@ def request() -> Request:
     return found
 
 
+def plain(user_data: str) -> str:
+    """User data as a machine reads it."""
+    try:
+        return base64.b64decode(user_data, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return user_data
+
+
 # --- actions ------------------------------------------------------------------------------------------------------
 
 
@@ -105,10 +116,21 @@ def api_error(service: str, error: Refused, headers: Mapping[str, str] | None = 
     return error.status, {"Content-Type": "text/xml"}, text.encode()
 
 
+# The last calls, for tests that ask what a program really said.
+_calls: deque[dict[str, Any]] = deque(maxlen=5000)
+
+
+def _note(asked: Request, agent: str) -> None:
+    """Of EC2 with its input; others' may hold secrets."""
+    given = json.loads(json.dumps(asked.input, default=str)) if asked.service == "ec2" else {}
+    _calls.append({"account": account(), "service": asked.service, "action": asked.action, "agent": agent, "input": given})
+
+
 async def _serve(service: str, original: Any, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Any:
     """In front of every service, after signature and policies: faults, the model, our actions, then the emulator's."""
     try:
         asked = read(service, method, path, headers, body, query)
+        _note(asked, headers.get("user-agent", ""))
         faults.meet(service, asked.action)
         token = _request.set(asked)
         try:
@@ -202,7 +224,7 @@ class Faults:
 
     pending: list[dict[str, Any]] = field(default_factory=list)
     capacity: dict[str, int] = field(default_factory=dict)  # zone, instance type or "*" → launches still to refuse
-    slow: dict[str, float] = field(default_factory=dict)  # resource type or "*" → seconds that each of its changes takes longer
+    slow: dict[str, float] = field(default_factory=dict)  # resource type, "*" or "metadata" → seconds that each change (answer) takes longer
     away_until: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -337,6 +359,7 @@ def install(is_operator: Callable[[str], bool], on_start: Callable[[], None]) ->
     gateway._handle_lifespan = start_then
     gateway.app = _asgi(gateway.app, is_operator)
     admin("fault", lambda query, body: inject(query))
+    admin("calls", lambda query, body: {"calls": [call for call in _calls if query.get("agent", "") in call["agent"]]})
     threading.Thread(target=lambda: [model(name) for name in MODELS], name="models", daemon=True).start()
 
 

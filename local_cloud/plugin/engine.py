@@ -17,6 +17,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from local_cloud.plugin import settings
@@ -166,10 +167,12 @@ def start(name: str) -> Container:
     return must_inspect(name)
 
 
-def run_container(name: str, image: str, **options: Any) -> Container:
-    """`docker run -d`: create_container's options, then start. A container that does not start leaves nothing behind."""
+def run_container(name: str, image: str, files: Mapping[str, str] | None = None, **options: Any) -> Container:
+    """`docker run -d`: create_container's options, then secret `files`, then start. One that does not start leaves nothing behind."""
     create_container(name, image, **options)
     try:
+        for path, content in (files or {}).items():
+            put_file(name, path, content, mode=0o600)
         return start(name)
     except EngineError:
         remove(name)
@@ -317,6 +320,39 @@ def images() -> list[Image]:
         for item in found
     ]
     return sorted(made, key=lambda image: image.created, reverse=True)
+
+
+def image(name: str) -> Image | None:
+    """The image of this name, whoever made it, or None when there is none."""
+    try:
+        raw = call("GET", f"/images/{name}/json")
+    except EngineError as error:
+        if error.status == 404:
+            return None
+        raise
+    created = int(datetime.fromisoformat(raw["Created"][:19] + "+00:00").timestamp())
+    return Image(raw["Id"].removeprefix("sha256:"), tuple(raw["RepoTags"] or ()), raw["Config"]["Labels"] or {}, created, raw["Size"])
+
+
+def commit(container: str, repository: str, tag_name: str, labels: Mapping[str, str]) -> str:
+    """An image of a stopped container, which keeps the container's labels but for these; its name."""
+    call("POST", "/commit", {"Labels": dict(labels)}, timeout=600, container=container, repo=repository, tag=tag_name)
+    return f"{repository}:{tag_name}"
+
+
+def tag(existing: str, repository: str, tag_name: str) -> str:
+    """One more name of an image, which is there as long as it has one."""
+    call("POST", f"/images/{existing}/tag", repo=repository, tag=tag_name)
+    return f"{repository}:{tag_name}"
+
+
+def remove_image(name: str) -> None:
+    """Take a name away, and the image with its last; a missing one, or one whose containers still run, is fine."""
+    try:
+        call("DELETE", f"/images/{name}")
+    except EngineError as error:
+        if error.status not in (404, 409):
+            raise
 
 
 # --- what happens to containers -----------------------------------------------------------------------------------

@@ -83,6 +83,12 @@ def create_vpc(vpc_id: str, cidr: str) -> None:
     engine.connect(name, CLOUD, ip=_leg(cidr))
 
 
+def vpcs() -> list[str]:
+    """The VPCs that have a network."""
+    with _lock:
+        return list(_reserved)
+
+
 def delete_vpc(vpc_id: str) -> None:
     with _lock:
         if users := [name for name, member in _members.items() if member.vpc_id == vpc_id]:

@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import secrets
 import threading
@@ -140,7 +138,7 @@ def tree(owner: str, record: Mapping[str, Any]) -> dict[str, Any]:
     if record.get("_public_key"):
         meta["public-keys"] = {"0": {"openssh-key": record["_public_key"]}}
     if record.get("UserData"):
-        folders["user-data"] = _decoded(record["UserData"])
+        folders["user-data"] = emulator.plain(record["UserData"])
     if (record.get("MetadataOptions") or {}).get("InstanceMetadataTags") == "enabled":
         with emulator.scope(owner):
             meta["tags"] = {"instance": {tag["Key"]: tag["Value"] for tag in ec2._tags.get(record["InstanceId"], [])}}
@@ -154,13 +152,6 @@ def tree(owner: str, record: Mapping[str, Any]) -> dict[str, Any]:
         "security-credentials": {role["RoleName"]: lambda: json.dumps(credentials(owner, record, role))},
     }
     return folders
-
-
-def _decoded(user_data: str) -> str:
-    try:
-        return base64.b64decode(user_data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return user_data
 
 
 def read(folders: Mapping[str, Any], path: str) -> str:
@@ -207,6 +198,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(404, "")
 
     def _answer(self, status: int, text: str, ttl: str = "") -> None:
+        time.sleep(emulator.faults.slow.get("metadata", 0.0))
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain")

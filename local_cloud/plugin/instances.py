@@ -1,7 +1,6 @@
 """EC2 instances as containers: started from a baked image, at an address of their subnet, with honest states.
 
-An image is a Docker image of this checkout that a bake has labelled with its role; its id is `ami-` and the first 17
-digits of Docker's. An instance is a container that runs systemd. Whoever stops it, the state shown follows the container.
+An instance is a container that runs the systemd of its image. Whoever stops it, the state shown follows the container.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 import yaml
 from ministack.services import ec2
 
-from local_cloud.plugin import emulator, engine, fabric, settings
+from local_cloud.plugin import default_vpc, emulator, engine, fabric, images, key_pairs, settings
 from local_cloud.plugin.requests import Refused
 
 log = logging.getLogger("local_cloud.instances")
@@ -46,6 +45,8 @@ class Launch:
     key_name: str = ""
     public_address: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    disks: tuple[Mapping[str, Any], ...] = ()
+    volume_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def on_event(callback: Callback) -> None:
@@ -84,32 +85,6 @@ def impaired(instance_id: str) -> bool:
     return instance_id in _impaired
 
 
-# --- images -------------------------------------------------------------------------------------------------------
-
-
-def image_id(image: engine.Image) -> str:
-    return f"ami-{image.id[:17]}"
-
-
-def find_image(wanted: str) -> engine.Image:
-    for image in engine.images():
-        if image_id(image) == wanted and settings.LABEL_ROLE in image.labels:
-            return image
-    raise Refused("InvalidAMIID.NotFound", f"The image id '[{wanted}]' does not exist: no Docker image of this checkout has it. Bake it first.")
-
-
-def describe_images(params: dict[str, Any], original: Callable[[dict[str, Any]], Any]) -> Any:
-    """Every account sees every baked image, as if it were shared with it."""
-    rows = []
-    for image in engine.images():
-        if role := image.labels.get(settings.LABEL_ROLE):
-            name = f"{role}-{image.labels.get('twine.bake_key', image.id[:12])}"
-            rows.append((image_id(image), name, f"Docker image {', '.join(image.tags)}", "", "/dev/xvda", emulator.account(), None))
-            ec2._tags[image_id(image)] = [{"Key": key, "Value": value} for key, value in image.labels.items() if key.startswith("twine.")]
-    ec2._STUB_AMIS[:] = rows
-    return original(params)
-
-
 # --- launch -------------------------------------------------------------------------------------------------------
 
 
@@ -130,6 +105,7 @@ def from_data(data: Mapping[str, Any], subnet_id: str, tags: Mapping[str, str], 
     profile = data.get("IamInstanceProfile") or {}
     specs = [s for s in data.get("TagSpecifications") or [] if s.get("ResourceType") == "instance"]
     own = {t["Key"]: t["Value"] for spec in specs for t in spec.get("Tags", [])}
+    volumes = [s for s in data.get("TagSpecifications") or [] if s.get("ResourceType") == "volume"]
     launch = Launch(
         image_id=data.get("ImageId", ""),
         instance_type=data.get("InstanceType", ""),
@@ -142,6 +118,8 @@ def from_data(data: Mapping[str, Any], subnet_id: str, tags: Mapping[str, str], 
         key_name=data.get("KeyName", ""),
         public_address=str(interfaces[0].get("AssociatePublicIpAddress", "")).lower() == "true",
         metadata=data.get("MetadataOptions") or {},
+        disks=tuple(disk for disk in data.get("BlockDeviceMappings") or () if disk.get("Ebs")),
+        volume_tags={t["Key"]: t["Value"] for spec in volumes for t in spec.get("Tags", [])},
     )
     return replace(launch, **over)
 
@@ -155,7 +133,9 @@ def launch(spec: Launch) -> Record:
 
 def reserve(spec: Launch) -> Record:
     """Check everything and enter the instance as pending; `start` makes it run."""
-    find_image(spec.image_id)
+    images.find(spec.image_id)
+    if not spec.subnet_id:
+        spec = replace(spec, subnet_id=default_vpc.subnet())
     if spec.instance_type not in TYPES:
         raise Refused("Unsupported", f"The instance type '{spec.instance_type}' is not in local_cloud/instance_types.yml. Types: {', '.join(TYPES)}.")
     subnet = ec2._subnets.get(spec.subnet_id)
@@ -189,20 +169,39 @@ def reserve(spec: Launch) -> Record:
         "_public_key": ec2._key_pairs.get(spec.key_name, {}).get("PublicKeyMaterial", ""),
     }
     _set_state(record, "pending")
+    _attach(record, spec)
     if spec.tags:
         ec2._tags[record["InstanceId"]] = [{"Key": key, "Value": str(value)} for key, value in spec.tags.items()]
     return record
 
 
+def _attach(record: Record, spec: Launch) -> None:
+    """The root volume as the launch words it; a record, for the disk is the container's."""
+    [volume] = [ec2._volumes[item["Ebs"]["VolumeId"]] for item in record["BlockDeviceMappings"]]
+    wanted: Mapping[str, Any] = next((disk["Ebs"] for disk in spec.disks if disk.get("DeviceName") == record["RootDeviceName"]), {})
+    volume |= {
+        "AvailabilityZone": record["Placement"]["AvailabilityZone"],
+        "Size": int(wanted.get("VolumeSize", volume["Size"])),
+        "VolumeType": wanted.get("VolumeType", volume["VolumeType"]),
+        "Encrypted": str(wanted.get("Encrypted", False)).lower() == "true",
+        "KmsKeyId": wanted.get("KmsKeyId", ""),
+    }
+    kept = str(wanted.get("DeleteOnTermination", True)).lower() == "false"
+    volume["Attachments"][0]["DeleteOnTermination"] = record["BlockDeviceMappings"][0]["Ebs"]["DeleteOnTermination"] = not kept
+    if spec.volume_tags:
+        ec2._tags[volume["VolumeId"]] = [{"Key": key, "Value": str(value)} for key, value in spec.volume_tags.items()]
+
+
 def start(record: Record) -> None:
     """Create and start the container of a pending instance; running when this returns, gone when it raises."""
     instance_id, place = record["InstanceId"], record["_place"]
-    image = find_image(record["ImageId"])
+    image = images.find(record["ImageId"])
     size = TYPES[record["InstanceType"]]
     try:
         engine.run_container(
             container_of(instance_id),
-            image.tags[0] if image.tags else image.id,
+            image["_docker"],
+            files=key_pairs.first_boot(record["_public_key"], emulator.plain(record["UserData"])) if image["OwnerId"] == images.DEBIAN else {},
             network=place.network,
             ip=place.address,
             hostname=record["PrivateDnsName"].partition(".")[0],
@@ -214,7 +213,7 @@ def start(record: Record) -> None:
             labels={
                 settings.LABEL_INSTANCE: instance_id,
                 settings.LABEL_ACCOUNT: emulator.account(),
-                settings.LABEL_ROLE: image.labels[settings.LABEL_ROLE],
+                settings.LABEL_ROLE: images.role(image),
             },
         )
         fabric.enroll(container_of(instance_id), record["SubnetId"], [group["GroupId"] for group in record["SecurityGroups"]])
@@ -230,6 +229,13 @@ def _discard(record: Record) -> None:
     engine.remove(container_of(record["InstanceId"]))
     fabric.withdraw(container_of(record["InstanceId"]))
     fabric.release(record["_place"])
+    for item in record["BlockDeviceMappings"]:
+        volume = ec2._volumes.get(item["Ebs"]["VolumeId"])
+        if volume and item["Ebs"]["DeleteOnTermination"]:
+            del ec2._volumes[volume["VolumeId"]]
+            ec2._tags.pop(volume["VolumeId"], None)
+        elif volume:
+            volume |= {"State": "available", "Attachments": []}
     _set_state(record, "terminated")
     record["_terminated_at"] = time.time()
 
@@ -269,6 +275,24 @@ def terminate(instance_id: str, grace: bool = True) -> threading.Thread | None:
         _tell("terminated", record)
 
     return background(halt, f"terminate {instance_id}")
+
+
+def stop(instance_id: str) -> None:
+    """Ask systemd to halt and keep the container, of which an image can be made; nothing starts it again."""
+    record = get(instance_id)
+    if "aws:autoscaling:groupName" in {tag["Key"] for tag in ec2._tags.get(instance_id, [])}:
+        raise Refused("UnsupportedOperation", "The local cloud stops no instance of an auto scaling group: terminate it")
+    if record["State"]["Name"] not in ("pending", "running"):
+        return
+    _set_state(record, "stopping")
+
+    def halt() -> None:
+        engine.stop(container_of(instance_id), SHUTDOWN_SECONDS)
+        fabric.withdraw(container_of(instance_id))
+        if record["State"]["Name"] == "stopping":
+            _set_state(record, "stopped")
+
+    background(halt, f"stop {instance_id}")
 
 
 def reboot(instance_id: str) -> None:

@@ -9,29 +9,20 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.twine.platform.plugins.action.stack_graph import ARGUMENTS
+from ansible_collections.twine.platform.plugins.action.stack_graph import ARGUMENTS, NO_DEPLOY
 from ansible_collections.twine.platform.plugins.action.stack_graph import ActionModule as StackGraph
-from ansible_collections.twine.platform.plugins.module_utils._aws.consoles import consoles
+from ansible_collections.twine.platform.plugins.module_utils._aws.consoles import consoles, tag_image
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
 from ansible_collections.twine.platform.plugins.module_utils._images.boot_record import TOLERANCE
-from ansible_collections.twine.platform.plugins.module_utils._images.trial import Records, TrialError, try_image
+from ansible_collections.twine.platform.plugins.module_utils._images.trial import Records, TrialError, summary, try_image
 
+TAG = "twine:boot"
 _OWN: dict[str, dict[str, Any]] = {
     "environment": {"type": "str", "default": "dev"},
     "images": {"type": "dict", "required": True},
     "records": {"type": "path", "required": True},
     "tolerance": {"type": "float", "default": TOLERANCE},
     "wait": {"type": "int", "default": 120},
-}
-# What a deploy takes, and nothing is deployed here.
-_DEPLOY: dict[str, Any] = {
-    "only": [],
-    "plan_only": True,
-    "destroy": [],
-    "accounts": [],
-    "release_file": None,
-    "parallel": 1,
-    "lock_wait": 0,
 }
 
 
@@ -41,9 +32,9 @@ class ActionModule(StackGraph):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Judge each image by its boots, and keep the record of those that nothing is said against."""
         result: dict[str, Any] = super(StackGraph, self).run(tmp, task_vars)
-        arguments = {name: spec for name, spec in ARGUMENTS.items() if name not in _DEPLOY}
+        arguments = {name: spec for name, spec in ARGUMENTS.items() if name not in NO_DEPLOY}
         _checked, options = self.validate_argument_spec({**arguments, **_OWN})
-        options.update(_DEPLOY)
+        options.update(NO_DEPLOY)
         if options["tolerance"] < 1:
             return {**result, "failed": True, "msg": f"Failed to try images: tolerance is {options['tolerance']:g}. Give 1 or more."}
         records = Records(Path(options["records"]))
@@ -54,6 +45,7 @@ class ActionModule(StackGraph):
             tried = {role: try_image(role, options["images"][role], ask, records, **how) for role, ask in asked.items()}
             fresh = {role: record for role, record in tried.items() if records.of(options["images"][role]) != record}
             for role, record in fresh.items() if not self._task.check_mode else ():
+                tag_image(ec2, options["environment"], options["images"][role], TAG, summary(record))
                 records.keep(role, options["images"][role], record)
         except (Failure, TrialError, OSError) as failure:
             return {**result, "failed": True, "msg": str(failure)}

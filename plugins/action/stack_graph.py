@@ -12,7 +12,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.twine.platform.plugins.module_utils._aws.accounts import Accounts, Operator
+from ansible_collections.twine.platform.plugins.module_utils._aws.accounts import Account, Accounts, Operator
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure, sentence
 from ansible_collections.twine.platform.plugins.module_utils._release import approval
 from ansible_collections.twine.platform.plugins.module_utils._release.release import Release, from_data
@@ -22,7 +22,7 @@ from ansible_collections.twine.platform.plugins.module_utils._stacks.estate impo
 from ansible_collections.twine.platform.plugins.module_utils._stacks.shape import shapes
 
 _TEMPLATES = Path(__file__).resolve().parents[2] / "cloudformation"
-_VARIABLES = (
+VARIABLES = (
     "account_id",
     "account_region",
     "account_role_arn",
@@ -31,6 +31,17 @@ _VARIABLES = (
     "account_admin_profile",
 )
 _SIGNERS = "account_release_signers"
+CREDENTIALS: dict[str, dict[str, Any]] = {
+    "profile": {"type": "str"},
+    "access_key": {"type": "str", "no_log": True},
+    "secret_key": {"type": "str", "no_log": True},
+    "session_token": {"type": "str", "no_log": True},
+    "region": {"type": "str"},
+    "endpoint_url": {"type": "str"},
+    "credentials_file": {"type": "path"},
+    "aws_ca_bundle": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "estate": {"type": "str", "required": True},
     "group": {"type": "str", "default": "accounts"},
@@ -44,15 +55,17 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "state_dir": {"type": "path"},
     "parallel": {"type": "int", "default": 8},
     "lock_wait": {"type": "int", "default": 900},
-    "profile": {"type": "str"},
-    "access_key": {"type": "str", "no_log": True},
-    "secret_key": {"type": "str", "no_log": True},
-    "session_token": {"type": "str", "no_log": True},
-    "region": {"type": "str"},
-    "endpoint_url": {"type": "str"},
-    "credentials_file": {"type": "path"},
-    "aws_ca_bundle": {"type": "path"},
-    "validate_certs": {"type": "bool", "default": True},
+    **CREDENTIALS,
+}
+# What only a deploy takes, for actions that do something else in the accounts.
+NO_DEPLOY: dict[str, Any] = {
+    "only": [],
+    "plan_only": True,
+    "destroy": [],
+    "accounts": [],
+    "release_file": None,
+    "parallel": 1,
+    "lock_wait": 0,
 }
 
 
@@ -85,7 +98,7 @@ class ActionModule(ActionBase):
         release = self._release(closed, options, task_vars)
         # What was checked is what is deployed, whatever another variable says.
         over = {"release": release.as_data()} if release else {}
-        wanted = (*_VARIABLES, options["stacks_variable"])
+        wanted = (*VARIABLES, options["stacks_variable"])
         engine = _engine(options, {name: self.variables(name, wanted, task_vars["hostvars"], over) for name in names}, emit)
         if release and (strange := approval.strange(release, _standing(engine, release, closed))):
             why = f"account {', '.join(sorted(closed))} takes what that release names, and nothing else. {'; '.join(strange)}"
@@ -142,7 +155,8 @@ def folders(options: dict[str, Any]) -> list[Path]:
     return [*(Path(folder) for folder in options["templates"]), _TEMPLATES]
 
 
-def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Callable[[str], None]) -> Engine:
+def entered(options: dict[str, Any], hosts: dict[str, dict[str, Any]]) -> tuple[dict[str, Account], Accounts]:
+    """The accounts that inventory hosts describe, and a way into each."""
     for variables in hosts.values():
         if options["region"]:
             variables.setdefault("account_region", options["region"])
@@ -157,6 +171,11 @@ def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Cal
         ca_bundle=options["aws_ca_bundle"] or "",
         validate_certs=options["validate_certs"],
     )
+    return accounts, Accounts(accounts, operator)
+
+
+def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Callable[[str], None]) -> Engine:
+    accounts, clients = entered(options, hosts)
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "twine.platform"
     settings = Options(
         estate=options["estate"],
@@ -169,12 +188,12 @@ def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Cal
     )
     raw = {name: variables.get(options["stacks_variable"], []) for name, variables in hosts.items()}
     at_hand = {name: bool(account.admin_profile) for name, account in accounts.items()}
-    return Engine(raw, Accounts(accounts, operator), settings, emit, at_hand)
+    return Engine(raw, clients, settings, emit, at_hand)
 
 
 def _standing(engine: Engine, release: Release, closed: dict[str, str]) -> dict[str, approval.Standing]:
     """The stacks that would be deployed to closed accounts, as they would be."""
-    digests = shapes(engine.stacks, release.images)
+    digests = shapes(engine.stacks, release.images, release.copies)
     return {
         key: approval.Standing(engine.templates[key].path.name, hashlib.sha256(engine.templates[key].path.read_bytes()).hexdigest(), digests[key])
         for key, stack in engine.stacks.items()

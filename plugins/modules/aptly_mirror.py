@@ -15,7 +15,7 @@ description:
   - The result is frozen as a snapshot, and reused as long as the same is asked for. The distribution is asked again only with
     O(refresh), or when what is asked for has changed.
   - aptly verifies the distribution's signature. What the suites cannot give is named, and nothing is frozen then.
-  - There is one writer at a time; others wait for their turn.
+  - There is one writer at a time; others wait for their turn and say for whom.
   - Runs as root on the repository machine.
 author:
   - The twine.platform authors (@twine-platform)
@@ -24,7 +24,7 @@ attributes:
     description: Says which snapshot there is, or that it would be made; fetches and writes nothing.
     support: full
   diff_mode:
-    description: Shows the packages before and after.
+    description: Shows the packages before and after. Without asking the distribution nobody knows them, so in check mode they are the same.
     support: full
 options:
   name:
@@ -108,6 +108,16 @@ roots:
   type: list
   elements: str
   sample: [nginx]
+waited:
+  description: Seconds waited for another writer.
+  returned: success
+  type: float
+  sample: 0.0
+waited_for:
+  description: The writer waited for.
+  returned: success
+  type: str
+  sample: ""
 """
 
 from dataclasses import asdict
@@ -159,6 +169,7 @@ def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
         "snapshot": frozen.name,
         "packages": [asdict(deb) for deb in frozen.debs],
         "roots": roots,
+        **frozen.turn.as_data(),
         "diff": {"before": _lines(frozen.before), "after": _lines(frozen.debs)},
     }
 

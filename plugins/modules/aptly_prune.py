@@ -12,7 +12,7 @@ description:
   - Drops snapshots that M(twine.platform.aptly_snapshot) and M(twine.platform.aptly_mirror) made, when no live release names them,
     nothing published shows them, and they are not the newest of their distribution. Snapshots of other names are left alone.
   - Removes packages from the repository that no snapshot is left to hold, and the files of both.
-  - There is one writer at a time; others wait for their turn.
+  - There is one writer at a time; others wait for their turn and say for whom.
   - Runs as root on the repository machine.
 author:
   - The twine.platform authors (@twine-platform)
@@ -78,6 +78,16 @@ packages:
   type: list
   elements: str
   sample: [twine_1.0.0-1~deb12_all]
+waited:
+  description: Seconds waited for another writer.
+  returned: success
+  type: float
+  sample: 0.0
+waited_for:
+  description: The writer waited for.
+  returned: success
+  type: str
+  sample: ""
 """
 
 from typing import Any
@@ -114,6 +124,7 @@ def prune(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
         "kept": done.kept,
         "absent": done.absent,
         "packages": [deb.label for deb in done.packages],
+        **done.turn.as_data(),
         "diff": {"before": "".join(f"{name}\n" for name in gone), "after": ""},
     }
 

@@ -13,7 +13,7 @@ description:
     Clients see the old snapshot or the new one, never a part of each.
   - A key that cannot sign is refused before anything is written. Files of former snapshots stay until M(twine.platform.aptly_prune).
   - An earlier publish that was interrupted is noticed and brought to its end.
-  - There is one writer at a time; others wait for their turn.
+  - There is one writer at a time; others wait for their turn and say for whom.
   - Runs as root on the repository machine.
 author:
   - The twine.platform authors (@twine-platform)
@@ -95,6 +95,16 @@ previous:
   returned: success
   type: str
   sample: 20251120T090000Z-ba9876543210
+waited:
+  description: Seconds waited for another writer.
+  returned: success
+  type: float
+  sample: 0.0
+waited_for:
+  description: The writer waited for.
+  returned: success
+  type: str
+  sample: ""
 """
 
 from typing import Any
@@ -136,13 +146,13 @@ def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
         ),
     )
     wanted = Publication(params["prefix"], params["distribution"], params["component"], params["snapshot"])
-    previous = publisher.current(wanted)
-    changed = not publisher.is_done(wanted) if check else publisher.ensure(wanted, params["lock_timeout"])
+    shown = publisher.look(wanted) if check else publisher.ensure(wanted, params["lock_timeout"])
     return {
-        "changed": changed,
+        "changed": shown.changed,
         "snapshot": wanted.snapshot,
-        "previous": previous,
-        "diff": {"before": f"{previous}\n" if previous else "", "after": f"{wanted.snapshot}\n"},
+        "previous": shown.previous,
+        **shown.turn.as_data(),
+        "diff": {"before": f"{shown.previous}\n" if shown.previous else "", "after": f"{wanted.snapshot}\n"},
     }
 
 

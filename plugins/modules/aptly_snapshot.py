@@ -162,8 +162,7 @@ def ensure(params: dict[str, Any], check: bool, run: Runner) -> dict[str, Any]:
         "packages": [asdict(deb) for deb in snapshot.debs],
         "missing": [deb.name for deb in snapshot.missing],
         "replaced": replaced,
-        "waited": snapshot.waited,
-        "waited_for": snapshot.waited_for,
+        **snapshot.turn.as_data(),
         "diff": {
             "before": "".join(f"{label}\n" for label in replaced),
             "after": "".join(f"{deb.label} {deb.sha256}\n" for deb in snapshot.missing),

@@ -14,7 +14,8 @@ description:
     and judges their boots.
   - It refuses an image of which any machine could not configure itself, did not become ready, gave no good first answer, had cold caches or
     a failed unit, and one whose quickest boot reached a stage later than the image before it did, beyond a tolerance.
-  - The record of an image that is let through is kept. The next image of its role is compared with it; the image itself is not tried again.
+  - The record of an image that is let through is kept, and its gist becomes the image's tag C(twine:boot) in that account. The next image of its
+    role is compared with it; the image itself is not tried again.
 options:
   environment:
     description: Account whose machines are asked.
@@ -51,7 +52,7 @@ extends_documentation_fragment:
   - twine.platform.stacks
 attributes:
   check_mode:
-    description: Judges and keeps nothing.
+    description: Judges, keeps nothing and tags nothing.
     support: full
 seealso:
   - module: twine.platform.image_bake

@@ -95,7 +95,8 @@ from ansible_collections.twine.platform.plugins.module_utils._release.release im
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Compares, refuses or writes; returns the module's result."""
     path = Path(module.params["path"])
-    release = from_data({**module.params["release"], **contents(module.params["snapshot"])}, "the release to write")
+    given = {**module.params["release"], **contents(module.params["snapshot"]), "copies": _copies(path)}
+    release = from_data(given, "the release to write")
     wanted = text_of(release)
     present = path.read_text() if path.exists() else ""
     if present and present != wanted:
@@ -115,6 +116,14 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "differences": sentences(difference(before, release)) if before else [],
         "diff": {"before": present, "after": wanted, "before_header": before.name if before else "", "after_header": release.name},
     }
+
+
+def _copies(path: Path) -> dict[str, dict[str, str]]:
+    """The copies that were made of its images since it was written, which are no part of what it is made of."""
+    try:
+        return load(path)[1].copies
+    except ReleaseError:
+        return {}
 
 
 def _pointed(pointer: Path) -> Release | None:

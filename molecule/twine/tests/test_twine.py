@@ -108,10 +108,18 @@ def test_page_and_style_are_served(host: Host) -> None:
 
 def test_secrets_are_in_no_argument_and_no_log(host: Host) -> None:
     """What is secret stays in its file."""
-    for secret in ("molecule-database", "molecule-search", PASSWORD, "0123456789abcdef0123456789abcdef"):
+    for secret in ("molecule-database", "molecule-application", "molecule-search", PASSWORD, "0123456789abcdef0123456789abcdef"):
         assert secret not in host.check_output("ps -e -o args")
         assert secret not in host.check_output("journalctl --output cat")
     assert host.file("/etc/machine/secrets/database").mode == 0o640
+
+
+def test_the_application_works_as_its_own_user_and_cannot_read_who_migrates(host: Host) -> None:
+    """Two users of the database, two of the machine."""
+    asked = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'twine'"
+    assert host.check_output("psql -U postgres -At -c %s", asked) == "twine_application"
+    assert "Permission denied" in host.run("runuser --user twine -- cat /etc/machine/secrets/database_admin").stderr
+    assert host.run("runuser --user twine-admin -- cat /etc/machine/secrets/database_admin").rc == 0
 
 
 @pytest.mark.parametrize(

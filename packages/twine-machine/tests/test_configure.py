@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import json
 import os
 import pwd
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from services_on_loopback import Cloud
-from twine_machine import observe
+from twine_machine import files, observe
 from twine_machine.__main__ import main
 from twine_machine.paths import Paths
 
@@ -62,6 +65,29 @@ def test_secrets_are_for_the_group_of_the_role_only(paths: Paths, cloud: Cloud) 
     found = (paths.secrets / "database").stat()
     assert (found.st_mode & 0o777, found.st_gid) == (0o640, os.getegid())
     assert paths.secrets.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("has_group", [True, False])
+def test_a_secret_for_who_prepares_the_work_is_not_for_who_does_it(
+    paths: Paths, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, has_group: bool
+) -> None:
+    cloud.user_data(f"MACHINE_ROLE={ROLE}", f"TWINE_DATABASE_SECRET_ARN={ARN}", f"TWINE_DATABASE_ADMIN_SECRET_ARN={ARN}-admin")
+    cloud.secrets |= {ARN: "s", f"{ARN}-admin": "of the admin"}
+    known = grp.getgrnam
+    groups: dict[str, int] = {}
+
+    def getgrnam(name: str) -> SimpleNamespace:
+        if name == f"{ROLE}-admin" and not has_group:
+            raise KeyError(name)
+        return SimpleNamespace(gr_gid=4711 if name == f"{ROLE}-admin" else known(name).gr_gid)
+
+    monkeypatch.setattr(grp, "getgrnam", getgrnam)
+    # Only root may give a file to any group.
+    monkeypatch.setattr(files, "write", lambda path, _content, _mode=0, _owner=-1, group=-1: groups.update({path.name: group}) or True)
+
+    assert main(["configure"], paths) == 0
+    assert groups["database_admin"] == (4711 if has_group else os.getegid())
+    assert groups["database"] == known(ROLE).gr_gid
 
 
 def test_calls_are_signed_for_their_service_as_the_role(paths: Paths, cloud: Cloud) -> None:
@@ -236,8 +262,10 @@ def test_refresh_replaces_what_was_rotated(paths: Paths, cloud: Cloud, capfd: py
     assert (paths.secrets / "database").read_text() == "new"
     assert "changed: database" in capfd.readouterr().err
 
+    before = paths.secrets.stat().st_mtime_ns
     assert main(["refresh"], paths) == 0
     assert "no secret has changed" in capfd.readouterr().err
+    assert paths.secrets.stat().st_mtime_ns > before, "who asked sees that they were fetched"
 
 
 def test_publish_gives_a_file_to_others(paths: Paths, cloud: Cloud, tmp_path: Path) -> None:
@@ -279,6 +307,24 @@ def test_later_stages_join_the_record_of_the_boot(
     stages = record["stages"]
     assert isinstance(stages, dict)
     assert list(stages)[-1] == "started" and stages["started"] >= stages["machine_config_end"]
+
+
+def test_a_full_disk_is_said_and_recorded(paths: Paths, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    cloud.user_data(f"MACHINE_ROLE={ROLE}", f"TWINE_DATABASE_SECRET_ARN={ARN}")
+    cloud.secrets[ARN] = "s"
+    write = files.write
+
+    def full(path: Path, *arguments: Any) -> bool:
+        if path.name == "database":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, *arguments)
+
+    monkeypatch.setattr(files, "write", full)
+    assert main(["configure"], paths) == 1
+
+    said = capfd.readouterr().err
+    assert "Failed to configure: [Errno 28] No space left on device" in said and "See whether the disk and /run have room" in said
+    assert (boot(paths)["outcome"], (paths.run / "machine.env").exists()) == ("failed", False)
 
 
 @pytest.mark.usefixtures("impatient")

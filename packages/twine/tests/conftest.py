@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from support import PASSWORD, Browser, Machine, Postgres, Redis, make_app
+from twine.admission import admit
 from twine.schema import migrate
 from twine.settings import Settings
 
@@ -22,8 +23,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     with Postgres(folder / "postgres") as postgres, Redis(folder / "shared") as shared, Redis(folder / "local") as local:
         machine = Machine(folder, postgres, shared, local)
         machine.write_secret("session_key", "a key")
-        machine.create_database("twine", "twine")
+        machine.create_database("twine")
         migrate(machine.settings())
+        admit(machine.settings())
         machine.seed("--clients", "3", "--staff", "3")
         machine.hash_passwords_cheaply()
         yield machine

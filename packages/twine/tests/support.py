@@ -149,11 +149,25 @@ class Machine:
         """Write a secret."""
         (self.secrets / name).write_text(content)
 
-    def create_database(self, name: str, user: str) -> None:
-        """Create a database and the user who owns it, and write the secret."""
-        self.postgres.run(f"CREATE USER {user} PASSWORD 'first'", database="postgres")
-        self.postgres.run(f"CREATE DATABASE {name} OWNER {user}", database="postgres")
-        self.write_secret("database", json.dumps({"username": user, "password": "first"}))
+    def create_database(self, name: str, owner: str = "owner") -> None:
+        """Create a database and the user who owns it, as RDS does; write its secret, and that of the application's user to come."""
+        self.postgres.run(f"CREATE USER {owner} CREATEROLE PASSWORD 'owners'", database="postgres")
+        self.postgres.run(f"CREATE DATABASE {name} OWNER {owner}", database="postgres")
+        self.write_login("database_admin", owner, "owners")
+        self.write_login("database", "twine", "first")
+
+    def write_login(self, name: str, user: str, password: str) -> None:
+        """Write a secret that lets a user into the database."""
+        self.write_secret(name, json.dumps({"username": user, "password": password}))
+
+    def lets_in(self, user: str, password: str, database: str = "twine") -> bool:
+        """Say whether the database knows the user by this password."""
+        place = {"host": "127.0.0.1", "port": self.postgres.port, "dbname": database, "application_name": "test"}
+        try:
+            psycopg.connect(user=user, password=password, **place).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def environment(self) -> dict[str, str]:
         """Return the environment of Twine's processes; nothing listens where search should be."""

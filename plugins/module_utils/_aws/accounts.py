@@ -86,6 +86,23 @@ class Accounts:
                 keys.clients[service] = self._make(self._accounts[account], service, keys, source)
             return keys.clients[service]
 
+    def source(self, account: str) -> Source:
+        """As whom to enter: by the account's role, or before that exists with the account's own credentials where they are at hand.
+
+        :raises Failure: if it cannot be entered by its role, and there are no others.
+        """
+        try:
+            self.client(account, "ec2", "role")
+        except Failure:
+            if not self._accounts[account].admin_profile:
+                raise
+            return "account"
+        return "role"
+
+    def number(self, account: str) -> str:
+        """The twelve digits of an account."""
+        return self._accounts[account].account_id
+
     def _enter(self, account: Account, source: Source) -> _Keys:
         if source == "account":
             if not account.admin_profile:

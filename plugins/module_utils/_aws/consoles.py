@@ -1,4 +1,4 @@
-"""What machines say on their consoles."""
+"""What machines say on their consoles, and what is noted of it on their image."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ def consoles(ec2: Any, account: str, image: str) -> dict[str, str]:
         return {machine: ec2.get_console_output(InstanceId=machine, Latest=True).get("Output", "") for machine in machines}
     except Exception as error:
         raise explain("read the consoles of machines of image", f"{account}/{image}", error) from error
+
+
+def tag_image(ec2: Any, account: str, image: str, key: str, value: str) -> None:
+    """Tag ``image``; ``ec2`` is a client in ``account``, and tags are seen in that account only.
+
+    :raises Failure: if the account does not let us.
+    """
+    try:
+        ec2.create_tags(Resources=[image], Tags=[{"Key": key, "Value": value}])
+    except Exception as error:
+        raise explain("tag image", f"{account}/{image}", error) from error

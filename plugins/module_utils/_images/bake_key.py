@@ -18,6 +18,11 @@ def key_of(inputs: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()[:KEY_DIGITS]
 
 
+def recipe_of(inputs: Mapping[str, str]) -> str:
+    """The key of all but what an image begins with. Equal for a container, an AMI and a box that should be the same."""
+    return key_of({name: value for name, value in inputs.items() if name != "base image"})
+
+
 def moved(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """What differs between two sets of inputs, a phrase each; digests are shortened, versions are not."""
     phrases = []

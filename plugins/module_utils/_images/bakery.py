@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from .bake_key import key_of, moved
 from .building import Builds, StoppedError, alone, discard, fresh, scratch
@@ -19,6 +19,8 @@ from .reasons import reason, remedy
 Way = Literal["baked", "attached", "there"]
 # Packer's plug-in for Ansible puts its inventory beside the estate's, whose variables it reads from there.
 _INVENTORIES = "packer-provisioner-ansible*"
+# By this an inventory of a container is told from one of another kind of builder.
+_IN_DOCKER = "ansible_connection=community.docker"
 _TEMPORARY = ("TMPDIR", "PACKER_TMP_DIR", "ANSIBLE_LOCAL_TEMP")
 
 
@@ -42,7 +44,11 @@ class Bakery:
     prefix: str
     network: str
     base: str
-    builds: Builds = field(default_factory=Builds)
+    builds: Builds = field(default_factory=Builds, kw_only=True)
+
+    kind: ClassVar[str] = "docker"
+    source: ClassVar[str] = "docker.machine"
+    marks: ClassVar[str] = "labels"
 
     def have(self, role: str, inputs: Mapping[str, str], snapshot: str) -> Way:
         """Finds the image of ``role`` made of ``inputs``, or bakes it, which takes a minute.
@@ -59,7 +65,7 @@ class Bakery:
                 before.append(self.find(role, key))
 
         try:
-            with alone(self.records / f"{role}.lock", waiting) as lock:
+            with alone(self._file(role, "lock"), waiting) as lock:
                 image = self.find(role, key)
                 way: Way = "baked" if image is None else "attached" if before == [None] else "there"
                 # A baker that was killed before its Packer ended has not cleaned up behind it.
@@ -68,7 +74,7 @@ class Bakery:
                     self._bake(role, key, snapshot, lock.fileno())
                     image = self.find(role, key)
                 if image is None:
-                    raise BakeError(f"Failed to find image {role} {key} after its bake: Docker has none of its labels. Read {self._log(role)}.")
+                    raise BakeError(f"Failed to find image {role} {key} after its bake: nothing has its {self.marks}. Read {self._log(role)}.")
                 self._record(role, key, image, inputs, snapshot)
         except StoppedError as error:
             raise BakeError(f"Failed to bake image {role}: it was told to end ({error}), and nothing of it is left. Bake again.") from None
@@ -86,9 +92,13 @@ class Bakery:
         phrases = moved(known["inputs"], inputs)
         return "; ".join(phrases) if phrases else "nothing moved"
 
+    def record_of(self, role: str) -> Path:
+        """Where the record of the image in use lies."""
+        return self._file(role, "json")
+
     def last(self, role: str) -> dict[str, Any]:
         """The record of the image in use; empty if there is none."""
-        path = self.records / f"{role}.json"
+        path = self.record_of(role)
         found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return found
 
@@ -113,22 +123,27 @@ class Bakery:
         bundles = sorted(Path(self.ansible_playbook).parent.parent.glob("lib/python*/site-packages/ansible-*.dist-info"))
         return found | ({"tool collections": bundles[-1].name.removesuffix(".dist-info").rpartition("-")[2]} if bundles else {})
 
-    def _bake(self, role: str, key: str, snapshot: str, lock: int) -> None:
+    def variables(self, role: str) -> dict[str, str]:
+        """What this kind of source asks for beside what every bake says.
+
+        :raises BakeError: if something that it needs is not there.
+        """
         if self._start(["docker", "network", "inspect", self.network])[0]:
             raise BakeError(
                 f"Failed to bake image {role}: its packages come over the network {self.network}, which Docker does not have. "
                 "Run playbooks/repository.yml (make published), then bake again."
             )
+        return {"docker_base": self.base, "docker_network": self.network, "docker_prefix": self.prefix}
+
+    def _bake(self, role: str, key: str, snapshot: str, lock: int) -> None:
         variables = {
             "bake_key": key,
             "snapshot": snapshot,
             "inventory_folder": str(self.inventory),
             "ansible_playbook": self.ansible_playbook,
-            "docker_base": self.base,
-            "docker_network": self.network,
-            "docker_prefix": self.prefix,
+            **self.variables(role),
         }
-        command = [self.packer, "build", "-color=false", "-only=image.docker.machine", f"-var-file=packer/images/{role}.pkrvars.hcl"]
+        command = [self.packer, "build", "-color=false", f"-only=image.{self.source}", f"-var-file=packer/images/{role}.pkrvars.hcl"]
         command += [f"-var={name}={value}" for name, value in variables.items()] + ["packer"]
         # What a killed bake left, goes first: while the lock is ours, nobody uses it.
         self._remove_leftovers(role)
@@ -149,32 +164,37 @@ class Bakery:
 
     def _remove_leftovers(self, role: str) -> None:
         """Remove the machine that was being baked, and the inventory in which Ansible had it."""
-        self._start(["docker", "rm", "--force", "--volumes", f"{self.prefix}-builder-{role}"])
+        docker = self.kind == Bakery.kind
+        if docker:
+            self._start(["docker", "rm", "--force", "--volumes", f"{self.prefix}-builder-{role}"])
         for path in self.inventory.glob(_INVENTORIES):
             with suppress(OSError):
-                if f"[{role}]" in path.read_text(errors="replace").splitlines():
+                text = path.read_text(errors="replace")
+                if f"[{role}]" in text.splitlines() and (_IN_DOCKER in text) == docker:
                     path.unlink()
 
+    def identity(self, role: str, key: str, image: str) -> dict[str, Any]:
+        """What names the image in its record."""
+        return {"image_id": f"ami-{image[:17]}", "docker_id": image, "docker_image": f"{self.prefix}/{role}:{key}"}
+
     def _record(self, role: str, key: str, image: str, inputs: Mapping[str, str], snapshot: str) -> None:
-        last = self.last(role)
-        if last and last["bake_key"] == key and last["docker_id"] == image:
+        last, names = self.last(role), self.identity(role, key, image)
+        if last and last["bake_key"] == key and last["image_id"] == names["image_id"]:
             return
-        name = f"{self.prefix}/{role}:{key}"
-        # A bake that was killed between its last two steps has made an image without a name.
-        self._run(["docker", "tag", image, name], f"name image {role}")
-        listed = self._run(["docker", "run", "--rm", "--entrypoint", "dpkg-query", image, "-W"], f"list the packages of image {role}")
+        if name := names.get("docker_image"):
+            # A bake that was killed between its last two steps has made an image without a name.
+            self._run(["docker", "tag", image, name], f"name image {role}")
         record = {
             "role": role,
+            "kind": self.kind,
             "bake_key": key,
-            "image_id": f"ami-{image[:17]}",
-            "docker_id": image,
-            "docker_image": name,
+            **names,
             "snapshot": snapshot,
             "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "inputs": dict(sorted(inputs.items())),
-            "packages": dict(line.split("\t") for line in listed.splitlines() if "\t" in line),
+            "packages": self._packages(role, names.get("docker_id", "")),
         }
-        path = self.records / f"{role}.json"
+        path = self.record_of(role)
         staged = path.with_suffix(".new")
         try:
             staged.write_text(json.dumps(record, indent=1) + "\n")
@@ -187,16 +207,28 @@ class Bakery:
                 "free space there and bake again, which finds this one."
             ) from None
 
+    def _packages(self, role: str, docker_id: str) -> dict[str, str]:
+        if not docker_id:
+            return {}
+        listed = self._run(["docker", "run", "--rm", "--entrypoint", "dpkg-query", docker_id, "-W"], f"list the packages of image {role}")
+        return dict(line.split("\t") for line in listed.splitlines() if "\t" in line)
+
     def _environment(self) -> dict[str, str]:
         plugins = self.checkout / "build" / "tools" / "packer_plugins"
         mine = {"ANSIBLE_CONFIG": str(self.checkout / "ansible.cfg"), "CHECKPOINT_DISABLE": "1"}
         return {**mine, **({"PACKER_PLUGIN_PATH": str(plugins)} if plugins.is_dir() else {})}
 
     def _scratch(self, role: str) -> Path:
-        return scratch(f"{self.prefix}-{role}")
+        return scratch(f"{self.prefix}-{self._name(role)}")
+
+    def _name(self, role: str) -> str:
+        return role if self.kind == Bakery.kind else f"{role}.{self.kind}"
+
+    def _file(self, role: str, suffix: str) -> Path:
+        return self.records / f"{self._name(role)}.{suffix}"
 
     def _log(self, role: str) -> Path:
-        return self.records / f"{role}.log"
+        return self._file(role, "log")
 
     def _run(self, command: list[str], what: str) -> str:
         try:

@@ -79,6 +79,13 @@ class Records:
         return found
 
 
+def summary(record: Mapping[str, Any]) -> str:
+    """What a tag of the image says of its boot; a tag's value has 256 characters."""
+    stage, seconds = max(record["stages"].items(), key=lambda item: float(item[1]), default=("nothing", 0.0))
+    rate = f", {record['hit_rate']:.0%} out of warm caches" if "hit_rate" in record else ""
+    return f"{stage} after {seconds:.1f} s{rate}, {record.get('began_at', '')}"[:256].rstrip(", ")
+
+
 def try_image(
     role: str, image: str, ask: Callable[[], Mapping[str, str]], records: Records, *, tolerance: float = TOLERANCE, wait: float = 120.0
 ) -> dict[str, Any]:

@@ -19,8 +19,12 @@ _LOOK_AGAIN = 0.1
 class Turn:
     """How a writer came to its turn: seconds waited, and for whom (empty: at once)."""
 
-    waited: float
-    for_whom: str
+    waited: float = 0.0
+    for_whom: str = ""
+
+    def as_data(self) -> dict[str, float | str]:
+        """The turn as modules return it."""
+        return {"waited": self.waited, "waited_for": self.for_whom}
 
 
 @contextmanager

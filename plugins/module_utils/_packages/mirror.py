@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .aptly import WORK_PREFIX, Aptly
 from .closure import closure, required
 from .entry import Deb, Entry, content_digest
 from .errors import PackageError
-from .lock import writer
+from .lock import Turn, writer
 from .relations import clauses
 from .runner import Runner
 from .tree import digest_of
@@ -58,6 +58,7 @@ class Frozen:
     created: bool
     debs: tuple[Deb, ...] = ()
     before: tuple[Deb, ...] = ()
+    turn: Turn = field(default_factory=Turn)
 
 
 @dataclass(frozen=True)
@@ -88,23 +89,23 @@ class Mirror:
 
     def ensure(self, roots: Sequence[str], own: Sequence[Entry], refresh: bool, seconds: float) -> Frozen:
         """Have a snapshot for `roots`: the frozen one, or with `refresh` what the distribution has today."""
-        with writer(self.aptly.lock, f"mirror {self.name}", seconds):
+        with writer(self.aptly.lock, f"mirror {self.name}", seconds) as turn:
             self.aptly.drop_work()
             frozen = self.frozen(roots)
             held = self.aptly.snapshot_entries(frozen) if frozen else []
             before = tuple(sorted(entry.deb for entry in held))
             if frozen and not refresh:
                 self._refuse(frozen, self._missing(held, roots, own), "Refresh it (aptly_mirror_refresh), or mend the package that says so")
-                return Frozen(frozen, False, before, before)
+                return Frozen(frozen, False, before, before, turn)
             debs = tuple(sorted(entry.deb for entry in self._update(roots, own)))
             if debs == before:
                 self.aptly.drop_work()
-                return Frozen(frozen, False, before, before)
+                return Frozen(frozen, False, before, before, turn)
             now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             name = f"{self.name}-{now}-{self._inputs(roots)}-{content_digest(debs)[:12]}"
             self.aptly.name_snapshot(self._work("merged"), name, debs)
             self.aptly.drop_work()
-            return Frozen(name, True, debs, before)
+            return Frozen(name, True, debs, before, turn)
 
     def _update(self, roots: Sequence[str], own: Sequence[Entry]) -> list[Entry]:
         """Fetch what the distribution has today into a work snapshot; returns its entries."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from .aptly import Aptly
 from .entry import Deb
 from .errors import PackageError
-from .lock import writer
+from .lock import Turn, writer
 from .publication import Publisher
 
 # As snapshot.py and mirror.py name them. What somebody else made is left alone.
@@ -25,6 +25,7 @@ class Pruning:
     kept: list[str]
     absent: list[str]
     packages: list[Deb]
+    turn: Turn = field(default_factory=Turn)
 
 
 def unreached(snapshots: Iterable[str], live: Iterable[str]) -> list[str]:
@@ -68,7 +69,7 @@ class Pruner:
 
     def prune(self, live: Sequence[str], seconds: float) -> Pruning:
         """Drop what nobody reaches, and its files."""
-        with writer(self.aptly.lock, "prune", seconds):
+        with writer(self.aptly.lock, "prune", seconds) as turn:
             self.aptly.drop_work()
             plan = self.look(live)
             for name in plan.dropped:
@@ -79,4 +80,4 @@ class Pruner:
                 self.aptly.clean()
                 for shown in self.aptly.publications():
                     self.publisher.clean(shown)
-            return plan
+            return replace(plan, turn=turn)

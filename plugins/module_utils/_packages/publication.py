@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .aptly import Aptly, Publication
 from .errors import PackageError
-from .lock import writer
+from .lock import Turn, writer
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,15 @@ class Settings:
     architectures: tuple[str, ...] = field(default=("amd64", "arm64"))
     force_overwrite: bool = False
     trusted_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Whether anything was written, or in check mode would be; the snapshot that was shown before; how the turn came."""
+
+    changed: bool
+    previous: str
+    turn: Turn = field(default_factory=Turn)
 
 
 @dataclass(frozen=True)
@@ -39,20 +48,22 @@ class Publisher:
                 return found.snapshot
         return ""
 
-    def is_done(self, wanted: Publication) -> bool:
-        """Whether the place shows the snapshot, signed with this key, and the publish that brought it there came to its end."""
-        return self._is_done(wanted, self.current(wanted))
+    def look(self, wanted: Publication) -> Shown:
+        """What `ensure` would find and do; writes nothing."""
+        shown = self.current(wanted)
+        return Shown(not self._is_done(wanted, shown), shown)
 
     def _is_done(self, wanted: Publication, shown: str) -> bool:
+        """Whether the place shows the snapshot, signed with this key, and the publish that brought it there came to its end."""
         marker = self._marker(wanted)
         return shown == wanted.snapshot and marker.is_file() and marker.read_text(encoding="utf-8") == self._done(wanted)
 
-    def ensure(self, wanted: Publication, seconds: float) -> bool:
-        """Have the place show the snapshot; returns whether anything was written."""
-        with writer(self.aptly.lock, f"publish {wanted.snapshot}", seconds):
+    def ensure(self, wanted: Publication, seconds: float) -> Shown:
+        """Have the place show the snapshot."""
+        with writer(self.aptly.lock, f"publish {wanted.snapshot}", seconds) as turn:
             shown = self.current(wanted)
             if self._is_done(wanted, shown):
-                return False
+                return Shown(False, shown, turn)
             if wanted.snapshot not in self.aptly.snapshots():
                 raise PackageError(f"publish {wanted.snapshot}", "there is no such snapshot", "Make it first, or name one of `aptly snapshot list`")
             self._prove_key(wanted)
@@ -61,7 +72,7 @@ class Publisher:
                 self._write(wanted, lambda: self.aptly.switch(wanted, ["-skip-cleanup", *self._options()]))
             else:
                 self._write(wanted, lambda: self.aptly.publish(wanted, [*self._options(), *self._first_options()]))
-            return True
+            return Shown(True, shown, turn)
 
     def _prove_key(self, wanted: Publication) -> None:
         """Raise PackageError unless the key can sign: aptly finds out only when it has written half of the index."""

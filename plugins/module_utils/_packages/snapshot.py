@@ -11,7 +11,7 @@ from .aptly import Aptly
 from .control import paragraphs
 from .entry import Deb, content_digest
 from .errors import PackageError
-from .lock import writer
+from .lock import Turn, writer
 from .tree import sha256_of
 from .versions import is_older
 
@@ -36,8 +36,7 @@ class Snapshot:
     debs: list[Deb]
     missing: list[Deb] = field(default_factory=list)
     replaced: list[Deb] = field(default_factory=list)
-    waited: float = 0.0
-    waited_for: str = ""
+    turn: Turn = field(default_factory=Turn)
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Repository:
             # What is read here holds until the turn ends: asking aptly again would cost more than all else.
             held, snapshots = self.aptly.repository_debs(self.name), self.aptly.drop_work()
             plan = self._plan(debs, held, snapshots)
-            plan.waited, plan.waited_for = turn.waited, turn.for_whom
+            plan.turn = turn
             if not plan.created:
                 return plan
             self._refuse(plan, held)
@@ -134,7 +133,7 @@ class Merged:
             if absent := sorted(set(self.sources) - set(snapshots)):
                 raise PackageError(f"merge {absent[0]}", "there is no such snapshot", "Make it first, or name one of `aptly snapshot list`")
             plan = self._plan(snapshots)
-            plan.waited, plan.waited_for = turn.waited, turn.for_whom
+            plan.turn = turn
             if plan.created:
                 self.aptly.merge_snapshots(self.sources, plan.name, plan.debs)
             return plan

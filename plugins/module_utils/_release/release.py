@@ -27,6 +27,7 @@ COMMIT = re.compile(r"[0-9a-f]{7,40}(\+changes)?|none")
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?")
 VERSION = re.compile(r"([0-9]+:)?[0-9][A-Za-z0-9.+~-]*")
 ARCHITECTURE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)?")
+ACCOUNT = re.compile(r"[A-Za-z0-9_-]+")
 ROLE = re.compile(r"[a-z][a-z0-9_]*")
 IMAGE = re.compile(r"ami-[0-9a-f]{8,17}")
 BAKE_KEY = re.compile(r"[0-9a-f]{12,64}")
@@ -58,7 +59,7 @@ class Release:
     ``packages`` are ours, ``distribution`` those of the distribution that the snapshot froze with them. ``images`` maps a
     machine's role to the image id that is launched, ``bake_keys`` to the digest of what that image was baked from;
     ``templates`` maps a template's file name to its SHA-256, ``plan`` a stack (``account/name``) to the digest of what it
-    takes from where.
+    takes from where. ``copies`` maps an account to the role and id of each image that it has of its own, instead of those.
     """
 
     name: str
@@ -70,10 +71,11 @@ class Release:
     templates: dict[str, str]
     plan: dict[str, str]
     distribution: dict[str, Package] = field(default_factory=dict)
+    copies: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
         """The release as plain data, keys in the order in which a person reads them."""
-        data = asdict(self)
+        data = {key: value for key, value in asdict(self).items() if value or key not in _OPTIONAL}
         return {key: dict(sorted(value.items())) if isinstance(value, dict) else value for key, value in data.items()}
 
 
@@ -131,12 +133,14 @@ def from_data(data: object, where: str = "the release") -> Release:
         raise _refusal(where, "the file", "it holds no mapping")
     if unknown := sorted(set(map(str, data)) - set(_FIELDS)):
         raise _refusal(where, unknown[0], "it is no key of a release file")
-    if missing := [name for name in _FIELDS if name not in data]:
+    if missing := [name for name in _FIELDS if name not in data and name not in _OPTIONAL]:
         raise _refusal(where, missing[0], "it is missing")
-    release = Release(**{name: _read(where, name, data[name]) for name in _FIELDS})
+    release = Release(**{name: _read(where, name, data[name]) for name in _FIELDS if name in data})
     for name in ("packages", "images", "templates", "plan"):
         if not data[name]:
             raise _refusal(where, name, "it is empty")
+    if strange := sorted({f"{account}.{role}" for account, images in release.copies.items() for role in images if role not in release.images}):
+        raise _refusal(where, f"copies.{strange[0]}", "it copies an image that the release does not name")
     if lone := sorted(set(release.images) ^ set(release.bake_keys)):
         raise _refusal(where, f"bake_keys.{lone[0]}", "an image and its bake key go together, and one of them is missing")
     return release
@@ -170,6 +174,12 @@ def _package(where: str, key: str, value: object) -> Package:
     return Package(**{part: _text(where, f"{key}.{part}", value[part], pattern) for part, pattern in parts.items()})
 
 
+def _images(where: str, key: str, value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise _refusal(where, key, f"it holds {type(value).__name__}, not a mapping")
+    return {_text(where, f"{key}.{role}", role, ROLE): _text(where, f"{key}.{role}", image, IMAGE) for role, image in value.items()}
+
+
 def _refusal(where: str, key: str, why: str) -> ReleaseError:
     return ReleaseError(f"Failed to read {where} at {key}: {why}. Have it written by playbooks/release.yml.")
 
@@ -184,4 +194,7 @@ _FIELDS: dict[str, re.Pattern[str] | tuple[re.Pattern[str], Callable[[str, str, 
     "templates": (TEMPLATE, _matching(SHA256)),
     "plan": (STACK, _matching(SHA256)),
     "distribution": (PACKAGE, _package),
+    "copies": (ACCOUNT, _images),
 }
+# A release that was not promoted has no copies.
+_OPTIONAL = frozenset({"copies"})

@@ -261,17 +261,12 @@ class Engine:
     def _refuse_absent_images(self, decisions: Mapping[str, Decision]) -> None:
         differing = [self.stacks[key] for key, decision in decisions.items() if decision.verdict not in ("unchanged", "protect")]
         named = images.named(differing, self.templates)
-        if refused := [line for account in named for line in images.absent(account, named[account], self._ec2)]:
+        if refused := [line for account in named for line in images.absent(account, named[account], self._ec2, self._accounts.number(account))]:
             raise Failure("\n".join(refused))
 
     def _ec2(self, account: str) -> Any:
         """EC2 of an account; before its role exists, with the account's own credentials."""
-        try:
-            return self._accounts.client(account, "ec2", "role")
-        except Failure:
-            if not self._sources.get(account):
-                raise
-            return self._accounts.client(account, "ec2", "account")
+        return self._accounts.client(account, "ec2", self._accounts.source(account))
 
     def _walk(self, result: Result, planned: dict[str, Planned], progress: Progress) -> None:
         queue = graph.ReadyQueue(self.graph, graph.remaining(self.graph, progress.estimates), self.options.parallel, self.selected)

@@ -6,30 +6,44 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-su
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._aws.errors import explain
 from .spec import Stack
 from .template import Template
 
 _TYPE = "AWS::EC2::Image::Id"
+# Types of AWS's own processors: a letter g after the generation (t4g, m7gd, c7gn), and the first of them.
+_ARM = re.compile(r"(a1|[a-z]+\d+[a-z]*g[a-z]*)\.")
 
 
-def named(stacks: Iterable[Stack], templates: Mapping[str, Template]) -> dict[str, dict[str, str]]:
+class Use(NamedTuple):
+    """Who names an image: a stack's key, and the type of the machines that it launches, empty if it does not say."""
+
+    stack: str
+    machine: str
+
+
+def named(stacks: Iterable[Stack], templates: Mapping[str, Template]) -> dict[str, dict[str, Use]]:
     """Account → image id → the first stack that names it."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, Use]] = {}
     for stack in stacks:
         for name, value in stack.parameters.items():
             if isinstance(value, str) and templates[stack.key].parameters[name].type == _TYPE:
-                found.setdefault(stack.account, {}).setdefault(value, stack.key)
+                machine = str(stack.parameters.get("InstanceType", ""))
+                found.setdefault(stack.account, {}).setdefault(value, Use(stack.key, machine))
     return found
 
 
-def absent(account: str, images: Mapping[str, str], client: Callable[[str], Any]) -> list[str]:
-    """A sentence for each of the account's ``images`` (id → stack) that it can't launch.
+def absent(account: str, images: Mapping[str, Use], client: Callable[[str], Any], number: str) -> list[str]:
+    """A sentence for each of the account's ``images`` (id → who names it) that it can't launch, or does not own.
+
+    What is only shared can be taken back by its owner, and its key with it: no machine would start any more.
 
     :param client: account → its EC2 client.
+    :param number: the account's twelve digits.
     """
     try:
         # By filter: asked for by ids, EC2 would fail on the first that is not there.
@@ -37,10 +51,22 @@ def absent(account: str, images: Mapping[str, str], client: Callable[[str], Any]
     except Exception as error:
         raise explain("look for images in account", account, error) from error
     states = {row["ImageId"]: row.get("State", "available") for row in rows}
-    return [
-        f"Failed to deploy stack {stack}: image {image} {_state(states.get(image))} in account {account}. "
-        "Bake it (playbooks/bake_image.yml) or share it with that account, or deploy another release."
-        for image, stack in images.items()
+    foreign = {row["ImageId"]: row["OwnerId"] for row in rows if row.get("OwnerId", number) != number}
+    told = [
+        f"Failed to deploy stack {images[image].stack}: image {image} is of account {owner}, and account {account} launches only what it owns. "
+        "Copy it there (playbooks/copy_image.yml), which names the copy in the release."
+        for image, owner in foreign.items()
+    ]
+    told += [
+        f"Failed to deploy stack {use.stack}: image {row['ImageId']} is of {row['Architecture']}, and a {use.machine} is not. "
+        "Bake it for that architecture (-e architecture=…), or take machines of another type."
+        for row in rows
+        if (use := images[row["ImageId"]]).machine and "Architecture" in row and (row["Architecture"] == "arm64") != bool(_ARM.match(use.machine))
+    ]
+    return told + [
+        f"Failed to deploy stack {use.stack}: image {image} {_state(states.get(image))} in account {account}. "
+        "Bake it (playbooks/bake_image.yml) or copy it to that account (playbooks/copy_image.yml), or deploy another release."
+        for image, use in images.items()
         if states.get(image) != "available"
     ]
 

@@ -9,18 +9,23 @@ from collections.abc import Mapping
 from .spec import Reference, Scalar, Stack, Value
 
 
-def shapes(stacks: Mapping[str, Stack], images: Mapping[str, str]) -> dict[str, str]:
+def shapes(stacks: Mapping[str, Stack], images: Mapping[str, str], copies: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, str]:
     """``account/stack`` → SHA-256 over its template's name, where each parameter comes from, and what it may do.
 
     A parameter comes from an output, from the release (an image of a role), or is a value of the estate, which does not count:
     so sizes, addresses and secrets have no part in it.
 
     :param images: a machine's role → image id, as the release has it.
+    :param copies: account → the same, of what it has of its own instead.
     """
+    return {key: _digest(stack, _roles({**images, **(copies or {}).get(stack.account, {})})) for key, stack in stacks.items()}
+
+
+def _roles(images: Mapping[str, str]) -> dict[str, str]:
     roles: dict[str, str] = {}
     for role, image in sorted(images.items()):
         roles[image] = f"{roles[image]}+{role}" if image in roles else f"image:{role}"
-    return {key: _digest(stack, roles) for key, stack in stacks.items()}
+    return roles
 
 
 def _digest(stack: Stack, roles: Mapping[str, str]) -> str:

@@ -34,7 +34,7 @@ def jars() -> list[Path]:
     return [JARS / name for name in sorted(found)]
 
 
-def _equipper(cloud: Cloud) -> Callable[[Path], None]:
+def equipper(cloud: Cloud) -> Callable[[Path], None]:
     """Puts the estate `pipelines` into a tree: as inventories/local, but for the endpoint and what there is in an account."""
 
     def equip(tree: Path) -> None:
@@ -93,4 +93,4 @@ def sign(cloud: Cloud) -> Callable[[Path], str]:
 @pytest.fixture
 def jenkins(language: Language, cloud: Cloud, tmp_path: Path) -> Jenkins:
     """A Jenkins that has built nothing yet."""
-    return Jenkins(language, tmp_path / "jenkins", VARIABLES, _equipper(cloud))
+    return Jenkins(language, tmp_path / "jenkins", VARIABLES, equipper(cloud))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,15 +30,6 @@ def notified(build: Build) -> bool:
     """Whether who is to be told was told of that failure."""
     mails = [step.arguments for step in build.of("mail")]
     return [mail["to"] for mail in mails] == ["ops@example.org"] and build.job in mails[0]["subject"] and build.failure in mails[0]["body"]
-
-
-@pytest.fixture(scope="session")
-def repository() -> Path:
-    """What this checkout built and published, on its repository machine."""
-    machine = subprocess.run(["docker", "container", "inspect", f"{checkout.prefix()}-repository"], capture_output=True, check=False)
-    if machine.returncode or not (checkout.BUILD / "releases" / "snapshot.json").is_file():
-        subprocess.run(["make", "published"], cwd=checkout.ROOT, check=True)
-    return checkout.BUILD
 
 
 @pytest.fixture

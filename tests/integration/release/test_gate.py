@@ -136,7 +136,7 @@ def of_a_wrong_type(estate: Estate) -> None:
 def deployed_with_another_image(estate: Estate) -> None:
     estate.sign()
     stacks = estate.folder / "inventories" / "example" / "group_vars" / "environments" / "stacks.yml"
-    stacks.write_text(stacks.read_text().replace("{{ release['images']['twine'] }}", "ami-ffffffffffffffff0"))
+    stacks.write_text(stacks.read_text().replace("{{ account_images['twine'] }}", "ami-ffffffffffffffff0"))
 
 
 def of_other_templates(estate: Estate) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,48 @@ FOLDER = "/srv/faults"
 LIBRARY = f"{FOLDER}/lib"
 CORE = "ansible_collections/twine/platform/plugins/module_utils/_packages"
 DISK_MEGABYTES = 16
+# A machine whose only source is the one given, and which asks it again and again; after each time it says what it knows, or apt's words.
+UPDATE = """
+cat >/key.asc && rm -f /etc/apt/sources.list.d/* && echo "deb [signed-by=/key.asc] $URL bookworm main" >/etc/apt/sources.list
+last=
+while [ -z "$last" ]; do
+    [ ! -e /stop ] || last=1
+    if said=$(apt-get update -o APT::Update::Error-Mode=any -o Acquire::Retries=0 2>&1); then
+        /usr/lib/apt/apt-helper cat-file /var/lib/apt/lists/*_Packages* | awk '/^(Package|Version):/ {printf "%s ", $2} END {print ""}'
+    else
+        echo "FAILED $said" | tr '\\n' ' ' && echo
+    fi
+    sleep 0.1
+done
+"""
 
 
 def docker(*words: str) -> str:
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
+
+
+@contextmanager
+def updating(root: str, key: str) -> Iterator[list[list[str]]]:
+    """One client that updates all the time, on another machine, until the block ends; then the list has what it knew after each update.
+
+    The first is seen before the block begins.
+    """
+    name, url = f"{checkout.prefix()}-updating", f"http://repository/{Path(root).name}"
+    words = ["docker", "run", "--rm", "--interactive", f"--name={name}", f"--label={checkout.label()}", f"--network={checkout.prefix()}-build"]
+    words += [f"--env=URL={url}", "twine/base:bookworm", "sh", "-c", UPDATE]
+    seen: list[list[str]] = []
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdin and client.stdout
+        client.stdin.write(key)
+        client.stdin.close()
+        try:
+            seen.append(client.stdout.readline().split())
+            yield seen
+        finally:
+            docker("exec", name, "touch", "/stop")
+            seen += [line.split() for line in client.stdout]
 
 
 def start(*words: str) -> subprocess.Popen[str]:

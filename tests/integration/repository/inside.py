@@ -1,4 +1,4 @@
-"""Runs on the repository's machine: publishers that are many, are killed, or meet a full disk, clients, and a distribution.
+"""Runs on the repository's machine: publishers that are many, are killed, meet a full disk, or wait, a client, and a distribution.
 
 `inside.py COMMAND …` prints one JSON value. It has a repository of its own below a folder, beside the machine's real one.
 """
@@ -21,6 +21,7 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.client im
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.index import entries
+from ansible_collections.twine.platform.plugins.module_utils._packages.lock import writer
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Repository, Rules
 from tests.support import small_debs
@@ -31,10 +32,12 @@ KEY = "faults@example.invalid"
 PARAMETERS = f"%no-protection\nKey-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nName-Email: {KEY}\nExpire-Date: 1d\n%commit\n"
 SERVED = Path("/var/lib/aptly/public")
 PATIENCE = 60.0
+# Is in every index, beside what is published anew: an index that lost something is seen.
+ALWAYS = "base=1.0"
 
 
-def prepare(root: Path) -> None:
-    """A folder for aptly, with a key where none is; the machine's own server serves it by the folder's name."""
+def prepare(root: Path) -> str:
+    """A folder for aptly, with a key where none is; the machine's own server serves it by the folder's name. Returns the key's public half."""
     for name, mode in (("public", 0o755), ("incoming", 0o755)):
         (root / name).mkdir(mode=mode, parents=True, exist_ok=True)
     home = HERE / "gnupg"
@@ -44,6 +47,11 @@ def prepare(root: Path) -> None:
     (root / ".gnupg").symlink_to(home)
     (root / "aptly.conf").write_text(json.dumps({"rootDir": str(root), "gpgProvider": "gpg", "skipLegacyPool": True}))
     (SERVED / root.name).symlink_to(root / "public")
+    return _public_key()
+
+
+def _public_key() -> str:
+    return subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--armor", "--export", KEY], check=True, capture_output=True, text=True).stdout
 
 
 def aptly(root: Path) -> Aptly:
@@ -62,7 +70,7 @@ def publish_debs(root: Path, debs: list[Deb]) -> dict[str, Any]:
         Publisher(aptly(root), Settings(KEY, "tests", "tests")).ensure(Publication(".", "bookworm", "main", made.name), PATIENCE)
     except PackageError as error:
         return {"error": str(error)}
-    return {"snapshot": made.name, "meant": sorted(deb.label for deb in debs), "waited_for": made.waited_for}
+    return {"snapshot": made.name, "meant": sorted(deb.label for deb in debs), "waited_for": made.turn.for_whom}
 
 
 def make(root: Path, label: str) -> Deb:
@@ -82,27 +90,30 @@ def upstream(root: Path, changelogs: str) -> dict[str, Any]:
     for changelog in json.loads(changelogs):
         name, version = changelog.split(")")[0].split(" (")
         debs.append(small_debs.write(root / "incoming", name, version, changelog=changelog))
-    key = subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--export", KEY], check=True, capture_output=True).stdout
-    (HERE / "keyring.gpg").write_bytes(key)
+    # The machine's own archive is trusted, too: it is the rest of that distribution.
+    subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--batch", "--import", SERVED / "archive-keyring.asc"], check=True, capture_output=True)
+    trusted = subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--export"], check=True, capture_output=True).stdout
+    (HERE / "keyring.gpg").write_bytes(trusted)
     return publish_debs(root, debs)
 
 
 def read(root: Path) -> dict[str, Any]:
-    """What a client sees, or why it refuses."""
-    key = subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--armor", "--export", KEY], text=True, check=True, capture_output=True).stdout
+    """What a client sees that begins now, or why it refuses."""
     try:
-        text = Client(run).read(Source(f"http://127.0.0.1/{root.name}", "bookworm", "main", key))
+        text = Client(run).read(Source(f"http://127.0.0.1/{root.name}", "bookworm", "main", _public_key()))
     except PackageError as error:
         return {"error": str(error)}
     return {"seen": sorted(entry.deb.label for entry in entries(text))}
 
 
-def read_on(root: Path) -> list[dict[str, Any]]:
-    """What a client sees, again and again until a file `stop` is there."""
-    seen = []
-    while not (HERE / "stop").exists():
-        seen.append(read(root))
-    return seen
+def hold(root: Path) -> str:
+    """Have the turn until another waits for it; who had it."""
+    with writer(root / "writer.lock", "hold the turn", PATIENCE):
+        print("held", flush=True)
+        _wait("another wait", lambda: len(list((root / "writer.lock.queue").iterdir())) > 1)
+        # Whoever waits looks at once.
+        time.sleep(0.3)
+    return f"process {os.getpid()} (hold the turn)"
 
 
 def kill_at(root: Path, *delays: str) -> list[dict[str, Any]]:
@@ -111,8 +122,8 @@ def kill_at(root: Path, *delays: str) -> list[dict[str, Any]]:
     for number, delay in enumerate(delays, 1):
         before = read(root)
         wanted = f"killed=1.{number}"
-        child = subprocess.Popen([sys.executable, __file__, "publish", str(root), wanted], start_new_session=True, stdout=subprocess.DEVNULL)
-        _wait(partial(_turn_of, root, child.pid))
+        child = subprocess.Popen([sys.executable, __file__, "publish", str(root), ALWAYS, wanted], start_new_session=True, stdout=subprocess.DEVNULL)
+        _wait("the publisher begin", partial(_turn_of, root, child.pid))
         end = time.monotonic() + float(delay)
         while time.monotonic() < end and child.poll() is None:
             time.sleep(0.005)
@@ -120,7 +131,7 @@ def kill_at(root: Path, *delays: str) -> list[dict[str, Any]]:
         if killed:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-        told.append({"before": before, "killed": killed, "after": read(root), "again": publish(root, wanted), "end": read(root)})
+        told.append({"before": before, "killed": killed, "after": read(root), "again": publish(root, ALWAYS, wanted), "end": read(root)})
     return told
 
 
@@ -129,11 +140,11 @@ def _turn_of(root: Path, pid: int) -> bool:
     return lock.exists() and lock.read_text().startswith(f"process {pid} (")
 
 
-def _wait(condition: Callable[[], bool]) -> None:
+def _wait(what: str, condition: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"Failed to see the publisher begin within {PATIENCE:.0f} s.")
+            raise TimeoutError(f"Failed to see {what} within {PATIENCE:.0f} s.")
         time.sleep(0.005)
 
 
@@ -142,14 +153,14 @@ def fill(root: Path, *left: str) -> list[dict[str, Any]]:
     told = []
     for number, kilobytes in enumerate(left, 1):
         wanted = f"large=1.{number}:300"
-        before, deb, filler = read(root), make(root, wanted), root / "filler"
+        before, debs, filler = read(root), [make(root, ALWAYS), make(root, wanted)], root / "filler"
         disk = os.statvfs(root)
         with filler.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - int(kilobytes) * 1024)
-        refused = publish_debs(root, [deb])
+        refused = publish_debs(root, debs)
         after = read(root)
         filler.unlink()
-        told.append({"before": before, "refused": refused, "after": after, "again": publish(root, wanted), "end": read(root)})
+        told.append({"before": before, "refused": refused, "after": after, "again": publish(root, ALWAYS, wanted), "end": read(root)})
     return told
 
 
@@ -158,7 +169,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "publish": publish,
     "upstream": upstream,
     "read": read,
-    "read-on": read_on,
+    "hold": hold,
     "kill-at": kill_at,
     "fill": fill,
 }

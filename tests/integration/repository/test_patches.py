@@ -1,4 +1,4 @@
-"""The patch train as far as the repository: the distribution mends something, the report names it, the next snapshot has it."""
+"""The patch train, by the playbook that runs it: the distribution mends something; it is published, named, and would be baked and deployed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -16,30 +16,35 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.twine.platform.plugins.module_utils._release.record import contents
-from tests.support import small_debs
-from tools import checkout
+from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of
+from ansible_collections.twine.platform.plugins.module_utils._images.bakery import Bakery
+from ansible_collections.twine.platform.plugins.module_utils._packages.tree import file_digests
+from ansible_collections.twine.platform.plugins.modules import image_bake
+from tests.integration.jenkins.conftest import equipper
+from tests.integration.jenkins.jenkins import place
+from tests.scenarios.stacks.conftest import empty, emulator
+from tests.scenarios.stacks.estate import Cloud, standing
+from tools import checkout, source
 
-from .conftest import FOLDER, MACHINE, docker, inside
+from .conftest import FOLDER, MACHINE, answer, docker, inside, start
+
+__all__ = ["emulator"]
 
 UPSTREAM = f"{FOLDER}/upstream"
 APTLY = ["exec", MACHINE, "runuser", "-u", "aptly", "--", "aptly", "-config=/etc/aptly.conf"]
 # Where this test publishes, beside what the machine has published.
 PREFIX = "patched"
-REST = {
-    "name": "1.0-0a1b2c3d",
-    "commit": "0123abcdef01",
-    "images": {"twine": "ami-0123456789abcdef0"},
-    "bake_keys": {"twine": "0a1b2c3d4e5f"},
-    "templates": {"application.yml": "2" * 64},
-    "plan": {"dev/application": "3" * 64},
-}
+TREE = f"/var/lib/aptly/public/{PREFIX}"
+# Every machine has it, and it depends on nothing.
+MENDED = "netbase"
+IMAGE = "bastion"
+DEFINED: dict[str, Any] = yaml.safe_load((checkout.ROOT / "playbooks" / "bake_image.yml").read_text())[0]["vars"]["bake_machines"][IMAGE]
 
 
-def changelog(name: str, version: str, days: int, said: str) -> str:
+def changelog(version: str, days: int, said: str) -> str:
     """A Debian changelog with one entry, so many days old."""
     made = format_datetime(datetime.now(UTC) - timedelta(days=days, hours=1))
-    return f"{name} ({version}) bookworm; urgency=medium\n\n  * {said}\n\n -- A Person <a@example.org>  {made}\n"
+    return f"{MENDED} ({version}) bookworm; urgency=medium\n\n  * {said}\n\n -- A Person <a@example.org>  {made}\n"
 
 
 def listed(*what: str) -> set[str]:
@@ -47,66 +52,157 @@ def listed(*what: str) -> set[str]:
     return set(docker(*APTLY, *what, "list", "-raw").split())
 
 
-@pytest.fixture
-def guest(machine: None) -> Iterator[None]:
+@dataclass(frozen=True)
+class Train:
+    """A checkout with a build folder of its own, in which an image was baked and a release made, and the accounts where it is deployed."""
+
+    tree: Path
+    cloud: Cloud
+
+    def play(self, *names: str, check: bool = False, **variables: Any) -> tuple[int, str]:
+        """Run playbooks for this estate, this prefix, and a distribution that has a security suite; their exit code and what they said."""
+        suites = [{"url": url, "suite": "bookworm"} for url in ("http://127.0.0.1/", "http://127.0.0.1/upstream")]
+        given = {"aptly_prefix": PREFIX, "repository_url": f"http://repository/{PREFIX}", "patch_tree": TREE, "aptly_mirror_suites": suites}
+        given |= {"aptly_mirror_keyring": f"{FOLDER}/keyring.gpg", "images": [IMAGE], "release_images": [IMAGE], **variables}
+        command = [Path(sys.executable).parent / "ansible-playbook", "-i", "inventories/pipelines", *[f"playbooks/{name}.yml" for name in names]]
+        command += ["--extra-vars", json.dumps(given), *(["--check", "--diff"] if check else [])]
+        done = subprocess.run(command, cwd=self.tree, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def snapshot(self) -> dict[str, Any]:
+        return dict(json.loads((self.tree / "build" / "releases" / "snapshot.json").read_text()))
+
+    def baked(self) -> None:
+        """Leave the record that the bake of this very snapshot leaves."""
+        bakery = Bakery(
+            run_command=run_command,
+            checkout=self.tree,
+            inventory=self.tree / "inventories" / "pipelines",
+            records=self.tree / "build" / "images",
+            packer=str(self.tree / "build" / "tools" / "bin" / "packer"),
+            ansible_playbook=str(Path(sys.executable).parent / "ansible-playbook"),
+            prefix="",
+            network="",
+            base="twine/base:bookworm",
+        )
+        inputs = image_bake.all_inputs(bakery, {"snapshot": self.snapshot(), "images": {IMAGE: DEFINED}, "architecture": "amd64"})[IMAGE]
+        record = {"bake_key": key_of(inputs), "image_id": "ami-0123456789abcdef0", "inputs": inputs}
+        bakery.records.mkdir()
+        (bakery.records / f"{IMAGE}.json").write_text(json.dumps(record))
+
+    def state(self) -> tuple[Any, ...]:
+        """All that the train could write to."""
+        shown = docker("exec", MACHINE, "find", TREE, "-type", "f", "-printf", "%P %s %T@\n")
+        built = {name: digest for name, digest in file_digests(self.tree / "build").items() if not name.startswith("tools/")}
+        return listed("snapshot"), listed("mirror"), listed("publish"), sorted(shown.splitlines()), built, standing(self.cloud)
+
+
+def run_command(command: list[str], **options: Any) -> tuple[int, str, str]:
+    done = subprocess.run(command, cwd=options["cwd"], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def guest(machine: None, repository: Path) -> Iterator[None]:
     """What is published under the prefix, its snapshots and mirrors go again from the machine's repository."""
     before = {what: listed(what) for what in ("snapshot", "mirror")}
     yield
     docker(*APTLY, "publish", "drop", "-skip-cleanup", "bookworm", PREFIX)
-    docker(*APTLY, "repo", "remove", "main", "shop")
     for what, names in before.items():
         for name in sorted(listed(what) - names):
             docker(*APTLY, what, "drop", "-force", name)
-    docker("exec", MACHINE, "rm", "--recursive", f"/var/lib/aptly/public/{PREFIX}")
+    docker("exec", MACHINE, "rm", "--recursive", TREE)
 
 
-@pytest.fixture
-def build(tmp_path: Path) -> Path:
-    """A folder as build/ is, with one package of ours."""
-    folder = tmp_path / "build"
-    (folder / "packages").mkdir(parents=True)
-    shutil.copytree(checkout.BUILD / "keys", folder / "keys")
-    deb = small_debs.write(folder / "packages", "shop", "1.0-1")
-    (folder / "packages" / "packages.json").write_text(json.dumps([{**asdict(deb), "file": deb.file_name}]))
-    return folder
+@pytest.fixture(scope="module")
+def empty_train(repository: Path, emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """A checkout in which the packages are built as they are here, and nothing is published."""
+    folder = tmp_path_factory.mktemp("train")
+    cloud = empty(emulator, folder)
+    tree = source.copy(folder)
+    equipper(cloud)(tree)
+    (tree / "build" / "tools").mkdir(parents=True)
+    (tree / "build" / "tools" / "bin").symlink_to(checkout.BINARIES)
+    shutil.copytree(repository / "packages", tree / "build" / "packages", ignore=shutil.ignore_patterns("work", ".lock"), copy_function=place)
+    shutil.copytree(repository / "keys", tree / "build" / "keys", ignore=lambda _folder, names: set(names) - {"archive-keyring.asc"})
+    return Train(tree, cloud)
 
 
-def play(build: Path, *names: str, **variables: Any) -> str:
-    """Run playbooks on the local estate, for this folder, this prefix and this distribution; what they said."""
-    given = {"publish_build": str(build), "patch_build": str(build), "aptly_prefix": PREFIX, "repository_url": f"http://repository/{PREFIX}"}
-    given |= {"aptly_mirror_suites": [{"url": "http://127.0.0.1/upstream", "suite": "bookworm"}], "aptly_mirror_packages": ["web", "libone"]}
-    given |= {"aptly_mirror_keyring": f"{FOLDER}/keyring.gpg", "patch_tree": f"/var/lib/aptly/public/{PREFIX}", **variables}
-    command = [Path(sys.executable).parent / "ansible-playbook", "-i", "inventories/local", *[f"playbooks/{name}.yml" for name in names]]
-    done = subprocess.run([*command, "--extra-vars", json.dumps(given)], cwd=checkout.ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-    return done.stdout
+@dataclass(frozen=True)
+class Told:
+    """A run: what it said, and the record of the snapshot that it left."""
+
+    train: Train
+    code: int
+    said: str
+    left: dict[str, Any]
+
+    def lines(self) -> list[str]:
+        return [line.strip(" -',\"") for line in self.said.splitlines()]
 
 
-def snapshot(build: Path) -> dict[str, Any]:
-    return dict(json.loads((build / "releases" / "snapshot.json").read_text()))
-
-
-def test_what_the_distribution_mended_is_named_and_published(guest: None, build: Path) -> None:
-    """It stays as it was frozen until the train asks; the former snapshot stays for the way back."""
-    begun = [changelog("web", "1.0-1", 400, "Begin."), changelog("libone", "1.0-1", 400, "Begin.")]
+@pytest.fixture(scope="module")
+def begun(guest: None, empty_train: Train) -> tuple[Told, str]:
+    """A release runs in dev; its security suite has nothing newer. Somebody else had the repository's turn at first, who is named."""
     inside("prepare", UPSTREAM)
-    inside("upstream", UPSTREAM, json.dumps(begun))
-    play(build, "publish_packages")
-    first = snapshot(build)
-    release = build / "releases" / "first.yml"
-    release.write_text(yaml.safe_dump({**REST, **contents(first)}))
+    inside("upstream", UPSTREAM, json.dumps([changelog("1.0", 400, "Begin.")]))
+    holder = start("hold", "/var/lib/aptly")
+    assert holder.stdout and holder.stdout.readline() == "held\n"
+    code, said = empty_train.play("publish_packages")
+    assert code == 0, said[-3000:]
+    empty_train.baked()
+    released, more = empty_train.play("release", "deploy", only=["dev"])
+    assert released == 0, more[-3000:]
+    return Told(empty_train, code, said, empty_train.snapshot()), answer(holder)
 
-    mended = changelog("libone", "1.0-2", 12, "Check the length (CVE-2026-12345).") + begun[1]
-    inside("upstream", UPSTREAM, json.dumps([changelog("web", "1.1-1", 3, "New colours.") + begun[0], mended]))
-    said = play(build, "publish_packages", "patch_report", running=str(release), aptly_mirror_refresh=True)
 
-    versions = {entry["name"]: entry["version"] for entry in snapshot(build)["index"]}
-    assert versions == {"web": "1.1-1", "libone": "1.0-2", "shop": "1.0-1"}
-    lines = [line.strip(" -'") for line in said.splitlines()]
-    assert "1 security fix open, the oldest for 12 days" in lines
-    assert "libone  1.0-1 → 1.0-2   12 days  CVE-2026-12345" in lines
-    assert "1 other update: web 1.1-1" in lines
-    assert {first["snapshot"], snapshot(build)["snapshot"]} <= listed("snapshot")
+@pytest.fixture(scope="module")
+def stopped(begun: tuple[Told, str]) -> Told:
+    """The security suite mends something, and the train begins; a bake that fails stops it."""
+    train = begun[0].train
+    inside("upstream", UPSTREAM, json.dumps([changelog("99.0", 12, "Check the length (CVE-2026-12345).") + changelog("1.0", 400, "Begin.")]))
+    code, said = train.play("patch", bake_machines={IMAGE: {**DEFINED, "packages": ["absent"]}})
+    return Told(train, code, said, train.snapshot())
+
+
+def entry(record: dict[str, Any]) -> dict[str, str]:
+    """The mended package in a snapshot."""
+    return next(one for one in record["index"] if one["name"] == MENDED)
+
+
+def test_who_has_the_turn_is_named_to_who_waited(begun: tuple[Told, str]) -> None:
+    told, holder = begun
+    assert any(line.endswith(f" s for {holder}.") and "Another came first: publish waited " in line for line in told.lines()), told.said
+
+
+def test_what_the_distribution_mended_is_published_and_named(begun: tuple[Told, str], stopped: Told) -> None:
+    """The former snapshot stays for the way back."""
+    before = entry(begun[0].left)["version"]
+    assert (before != "99.0", entry(stopped.left)["version"]) == (True, "99.0")
+    assert {begun[0].left["snapshot"], stopped.left["snapshot"]} <= listed("snapshot")
+    assert "1 security fix open, the oldest for 12 days" in stopped.lines(), stopped.said
+    assert f"{MENDED}  {before} → 99.0   12 days  CVE-2026-12345" in stopped.lines()
+    assert not any("other update" in line for line in stopped.lines())
+
+
+def test_a_bake_that_fails_stops_the_train_before_the_release(begun: tuple[Told, str], stopped: Told) -> None:
+    assert stopped.code != 0
+    assert f"Failed to bake image {IMAGE}: the snapshot has no package absent. Build and publish it first." in " ".join(stopped.said.split())
+    releases = stopped.train.tree / "build" / "releases"
+    assert yaml.safe_load((releases / "current.yml").read_text())["snapshot"] == begun[0].left["snapshot"]
+    assert (releases / "dev.yml").resolve() == (releases / "current.yml").resolve()
+
+
+def test_in_check_mode_it_says_what_it_would_bake_release_and_deploy_and_writes_nothing(begun: tuple[Told, str], stopped: Told) -> None:
+    train = stopped.train
+    before = train.state()
+    code, said = train.play("patch", check=True)
+    assert code == 0, said[-3000:]
+    assert train.state() == before
+    text = " ".join(said.split())
+    old, new = (f"{one['version']} {one['sha256'][:12]}" for one in (entry(begun[0].left), entry(stopped.left)))
+    assert f"would be baked, because package {MENDED}: {old} → {new}" in text
+    assert "dev/application" in text
 
 
 def test_the_train_takes_it_on_to_dev_and_no_further() -> None:

@@ -56,6 +56,11 @@ def _answers(endpoint: str) -> None:
 @pytest.fixture
 def cloud(emulator: str, tmp_path: Path) -> Cloud:
     """Four empty accounts."""
+    return empty(emulator, tmp_path)
+
+
+def empty(emulator: str, folder: Path) -> Cloud:
+    """The emulator's accounts with nothing in them, and the operator's credentials in the folder."""
     with urllib.request.urlopen(urllib.request.Request(f"{emulator}/_ministack/reset", method="POST"), timeout=30):
         pass
     root = boto3.client("iam", endpoint_url=emulator, region_name=REGION, aws_access_key_id=OPERATOR_ACCOUNT, aws_secret_access_key="test")
@@ -65,8 +70,8 @@ def cloud(emulator: str, tmp_path: Path) -> Cloud:
     key = root.create_access_key(UserName="operator")["AccessKey"]
     profiles = {f"admin-{name}": (number, "test") for name, number in ACCOUNTS.items()}
     profiles["operator"] = (key["AccessKeyId"], key["SecretAccessKey"])
-    credentials = tmp_path / "credentials"
+    credentials = folder / "credentials"
     credentials.write_text(
         "".join(f"[{profile}]\naws_access_key_id = {access}\naws_secret_access_key = {secret}\n" for profile, (access, secret) in profiles.items())
     )
-    return Cloud(emulator, credentials, tmp_path)
+    return Cloud(emulator, credentials, folder)

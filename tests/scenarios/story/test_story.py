@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from demo.verdict import CONDITIONS, broken
-from tools import checkout
-
-STEPS = ["packages", "repository", "images", "stacks", "serving", "only_way_in", "kill"]
-
-
-@pytest.fixture(scope="session")
-def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What ``python -m demo --until kill`` wrote, beside the report of a whole story; its own exit code is checked by the first test."""
-    folder = tmp_path_factory.mktemp("story")
-    words = [sys.executable, "-m", "demo", "--until", STEPS[-1], "--report", str(folder)]
-    done = subprocess.run(words, cwd=checkout.ROOT, capture_output=True, text=True, check=False)
-    told: dict[str, Any] = json.loads((folder / "report.json").read_text())
-    return told | {"code": done.returncode, "output": done.stdout + done.stderr}
+from tests.scenarios.story.conftest import STEPS
 
 
 def test_the_story_was_told(report: dict[str, Any]) -> None:

@@ -172,6 +172,24 @@ def test_user_data_holds_no_secret() -> None:
         assert "resolve:" not in str(resource["Properties"]["LaunchTemplateData"]["UserData"]), name
 
 
+def test_who_serves_is_another_user_of_the_database_than_who_migrates() -> None:
+    data, outputs = TEMPLATES["data"].resources, yaml.safe_load(re.sub(r"!\w+", "", TEMPLATES["data"].body))["Outputs"]
+    admin, application = (outputs[name]["Value"]["Ref"] for name in ("DatabaseAdminSecret", "DatabaseSecret"))
+    assert f"${{{admin}}}" in data["Database"]["Properties"]["MasterUsername"]["Fn::Sub"]
+    users = [data[name]["Properties"]["GenerateSecretString"]["SecretStringTemplate"] for name in (admin, application)]
+    assert users == ['{"username": "twine"}', '{"username": "twine_application"}']
+
+
+def test_only_machines_of_the_application_may_read_the_databases_secrets_and_only_the_admins_group_the_admins() -> None:
+    readers = {name for name, _logical, statement in statements() if "DatabaseAdminSecret" in str(statement["Resource"])}
+    assert readers == {"application"}
+    told = [name for name, _logical, resource in of_type("AWS::EC2::LaunchTemplate") if "DATABASE_ADMIN_SECRET_ARN" in str(resource)]
+    assert told == ["application"]
+    migrates, serves = ((ROOT / f"packages/twine/debian/twine.{unit}service").read_text() for unit in ("twine-migrate.", ""))
+    assert "\nUser=twine-admin\n" in migrates and "\nUser=twine\n" in serves
+    assert "adduser --quiet twine-admin twine\n" in (ROOT / "packages/twine/debian/twine.postinst").read_text()
+
+
 @pytest.mark.parametrize("name", sorted(TEMPLATES))
 def test_a_template_says_what_it_and_each_of_its_values_is(name: str) -> None:
     raw = TEMPLATES[name].body

@@ -16,11 +16,11 @@ sys.path.append(str(LIBRARIES))
 
 
 @pytest.fixture(autouse=True)
-def account() -> Iterator[None]:
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test runs in account dev of an empty cloud."""
     from ministack.services import cloudformation, ec2, iam
 
-    from local_cloud.plugin import emulator, fabric, instances
+    from local_cloud.plugin import emulator, engine, fabric, instances
     from tests.unit.local_cloud.estate import DEV
 
     ec2._clear_state()
@@ -29,6 +29,8 @@ def account() -> Iterator[None]:
     for book in (fabric._members, fabric._reserved, fabric._cursor, instances._callbacks, instances._impaired):
         book.clear()
     emulator.inject({"kind": "clear"})
+    monkeypatch.setenv("TWINE_IMAGE_DEBIAN", "p/cloud-debian:1")
+    monkeypatch.setattr(engine, "image", lambda name: None)
     with emulator.scope(DEV):
         yield
 

@@ -50,3 +50,22 @@ def test_another_architecture_is_refused() -> None:
 
 def test_a_disk_image_is_needed_for_the_box() -> None:
     assert "iso_url" in (done := validate("twine", qemu_image_url="")).stdout + done.stderr
+
+
+def test_a_builder_that_is_open_to_the_world_is_refused() -> None:
+    done = validate("twine", ssh_from="0.0.0.0/0")
+
+    assert done.returncode != 0
+    assert "may not be open to the world" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("architecture", "kind"), [("amd64", "t3.medium"), ("arm64", "t4g.medium")])
+def test_the_builder_is_of_the_images_architecture(architecture: str, kind: str) -> None:
+    packer = shutil.which("packer", path=f"{TOOLS / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    words = [f"-var={name}={value}" for name, value in {**GIVEN, "architecture": architecture}.items()]
+    env = {**os.environ, "CHECKPOINT_DISABLE": "1", "PACKER_PLUGIN_PATH": str(TOOLS / "packer_plugins")}
+    asked = 'join(" ", [local.instance_types[var.architecture], local.tags["twine:architecture"]])\n'
+    command = [str(packer), "console", "-var-file=packer/images/twine.pkrvars.hcl", *words, "packer"]
+    done = subprocess.run(command, cwd=ROOT, env=env, input=asked, capture_output=True, text=True, check=False)
+
+    assert done.stdout.split() == [kind, architecture], done.stderr

@@ -62,7 +62,7 @@ def _configure(paths: Paths) -> None:
     stages.note(source=source)
     try:
         said = _from_file(paths) if source == "file" else _from_metadata(paths, stages)
-    except MachineError as error:
+    except (MachineError, OSError) as error:
         stages.note(outcome="failed", error=str(error))
         raise
     else:
@@ -118,7 +118,9 @@ def _observe(paths: Paths) -> None:
             say(observe.observe(stages, observe.probe_of(paths.probe)))
     finally:
         stages.note(units=observe.units(observe.ask_systemd(), stages.begin))
-        print(observe.told(stages.save()), flush=True)
+        # Told before it is saved: there may be no room.
+        print(observe.told(stages.record), flush=True)
+        stages.save()
 
 
 def _read_ahead(paths: Paths) -> None:

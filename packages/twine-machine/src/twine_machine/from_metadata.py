@@ -21,6 +21,7 @@ from twine_machine.wanted import wanted
 
 ROLE = "MACHINE_ROLE"
 SSH_USER = "MACHINE_SSH_USER"
+ADMIN_GROUP = "-admin"
 USERADD = "/usr/sbin/useradd"
 
 
@@ -94,12 +95,17 @@ def _fetch(paths: Paths, values: Mapping[str, str], services: Services) -> list[
     if not items:
         return []
     group = _group(values[ROLE])
+    admin = _admin_group(values[ROLE])
     owner = os.geteuid()
     # All or nothing: a machine with half of its secrets would start and fail later, elsewhere.
-    fetched = {item.file: services.fetch(item) for item in items}
+    fetched = [(item, services.fetch(item)) for item in items]
     files.make_folder(paths.secrets, 0o750, owner, group)
     files.make_folder(paths.asks, 0o770, owner, group)
-    return [name for name, value in fetched.items() if files.write(paths.secrets / name, value, 0o640, owner, group)]
+    groups = {True: admin, False: group}
+    changed = [item.file for item, value in fetched if files.write(paths.secrets / item.file, value, 0o640, owner, groups[item.for_admin])]
+    # The folder's time says when they were fetched last, changed or not.
+    os.utime(paths.secrets)
+    return changed
 
 
 def _group(role: str) -> int:
@@ -107,6 +113,14 @@ def _group(role: str) -> int:
         return grp.getgrnam(role).gr_gid
     except KeyError:
         raise MachineError(f"Failed to store secrets for {role}: there is no such group. Bake the image with the package that makes it.") from None
+
+
+def _admin_group(role: str) -> int:
+    """Return the group of who prepares the work of a role; where there is none, such a secret is root's alone."""
+    try:
+        return grp.getgrnam(f"{role}{ADMIN_GROUP}").gr_gid
+    except KeyError:
+        return os.getegid()
 
 
 def _let_in(paths: Paths, user: str, key: str | None) -> None:

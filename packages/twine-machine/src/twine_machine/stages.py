@@ -55,12 +55,15 @@ class Stages:
         """Add facts to the record."""
         self._record.update(facts)
 
-    def save(self) -> dict[str, object]:
-        """Write the record, and return it."""
-        record = {**self._record, "stages": {name: round(seconds, 3) for name, seconds in self._stages.items()}}
+    @property
+    def record(self) -> dict[str, object]:
+        """Return the record as it is so far."""
+        return {**self._record, "stages": {name: round(seconds, 3) for name, seconds in self._stages.items()}}
+
+    def save(self) -> None:
+        """Write the record."""
         files.make_folder(self._path.parent)
-        files.write(self._path, json.dumps(record, indent=2) + "\n")
-        return record
+        files.write(self._path, json.dumps(self.record, indent=2) + "\n")
 
 
 def _started(stat: Path) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from twine_machine.errors import MachineError
 
 SECRET, PARAMETER = "_SECRET_ARN", "_PARAMETER"
+ADMIN = "_admin"
 PREFIXES = ("TWINE_", "MACHINE_")
 
 
@@ -19,6 +20,11 @@ class Wanted:
     file: str
     kind: str
     name: str
+
+    @property
+    def for_admin(self) -> bool:
+        """Say whether it is for whoever prepares the machine's work, and not for who does it."""
+        return self.file.endswith(ADMIN)
 
 
 def wanted(values: Mapping[str, str]) -> list[Wanted]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, LiteralString, TypeVar
+from typing import Any, ClassVar, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import class_row
@@ -36,19 +36,35 @@ def connect(settings: Settings) -> Connection:
 
 
 def _rotating(settings: Settings) -> type[Connection]:
-    """Return a connection class that reads the secret for every new connection, and again when the database refuses it."""
+    """Return a connection class that reads the secret for every new connection.
+
+    When the database refuses it, the one that was accepted last is tried: the machine may have the new password before the
+    database has it. Then the machine is asked for the secret of now, and that is tried.
+    """
 
     class RotatingConnection(psycopg.Connection[Any]):
+        accepted: ClassVar[dict[str, Any]] = {}
+
         @classmethod
         def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
-            arguments: dict[str, Any] | None = connection_arguments(settings)
+            refused = connection_arguments(settings)
+            candidates = [refused, *([cls.accepted] if cls.accepted not in ({}, refused) else [])]
             while True:
+                arguments = candidates.pop(0)
                 try:
-                    return super().connect(conninfo, **{**kwargs, **(arguments or {})})
+                    connection = super().connect(conninfo, **{**kwargs, **arguments})
                 except psycopg.OperationalError as error:
-                    arguments = other_arguments(settings, arguments or {}) if is_refusal(error) else None
-                    if arguments is None:
+                    if not is_refusal(error):
                         raise
+                    if not candidates:
+                        other = other_arguments(settings, refused)
+                        if other is None:
+                            raise
+                        refused = other
+                        candidates = [other]
+                else:
+                    cls.accepted = arguments
+                    return connection
 
     return RotatingConnection
 

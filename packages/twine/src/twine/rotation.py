@@ -16,6 +16,8 @@ PATIENCE_SECONDS = 3.0
 ASK_AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 ASK = "secrets"
+# A machine gives up fetching after twenty seconds.
+FETCH_SECONDS = 25.0
 
 
 def is_refusal(error: Exception) -> bool:
@@ -39,6 +41,24 @@ def other_arguments(settings: Settings, refused: dict[str, Any], seconds: float 
             ask_at = time.monotonic() + ASK_AGAIN_SECONDS
         time.sleep(LOOK_SECONDS)
     return None
+
+
+def fetch_again(settings: Settings) -> None:
+    """Have the machine fetch its secrets, and wait until it has; a machine that fetches none has those of now."""
+    if not settings.asks_folder.is_dir():
+        return
+    folder = settings.secrets.folders[0]
+    before = folder.stat().st_mtime_ns
+    ask_for_secrets(settings)
+    deadline = time.monotonic() + FETCH_SECONDS
+    # The folder's time says when they were fetched last, changed or not.
+    while folder.stat().st_mtime_ns == before:
+        if time.monotonic() >= deadline:
+            raise TwineError(
+                f"Failed to learn the secrets of now: the machine has not fetched them within {FETCH_SECONDS:g} s. "
+                "See journalctl -u machine-refresh, and start twine-migrate.service again."
+            )
+        time.sleep(LOOK_SECONDS)
 
 
 def ask_for_secrets(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 # Every start asks for the revision: psycopg 3 in pure Python takes three times as long to load as this.
 import psycopg2
 
-from twine.connection import connection_arguments
+from twine.connection import APPLICATION, admin_secret, connection_arguments
 from twine.errors import TwineError
 from twine.settings import Settings
 
@@ -25,9 +25,9 @@ def known_revisions() -> list[str]:
     return sorted(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def current_revision(settings: Settings) -> str | None:
-    """Return the revision of the database, None when it is empty."""
-    with closing(_connect(settings)) as connection, connection.cursor() as cursor:
+def current_revision(settings: Settings, secret: str = APPLICATION) -> str | None:
+    """Return the revision of the database, None when it is empty; asked as the user of `secret`."""
+    with closing(_connect(settings, secret)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('alembic_version')")
         if cursor.fetchone()[0] is None:
             return None
@@ -37,17 +37,18 @@ def current_revision(settings: Settings) -> str | None:
 
 
 def wait_for_database(settings: Settings, seconds: float) -> None:
-    """Wait until the database lets us in, at most `seconds`."""
+    """Wait until the database lets in who migrates, at most `seconds`."""
+    secret = admin_secret(settings)
     deadline = time.monotonic() + seconds
     while True:
         try:
-            _connect(settings).close()
+            _connect(settings, secret).close()
         except psycopg2.OperationalError as error:
             if time.monotonic() >= deadline:
                 place = f"{settings.database_host}:{settings.database_port}"
                 raise TwineError(
                     f"Failed to connect to the database {settings.database_name} at {place}: {' '.join(str(error).split())}. "
-                    "Start it, or correct TWINE_DATABASE_* and the secret database."
+                    f"Start it, or correct TWINE_DATABASE_* and the secret {secret}."
                 ) from error
             time.sleep(RETRY_SECONDS)
         else:
@@ -61,20 +62,21 @@ def migrate(settings: Settings) -> str:
     already is left alone: migrations only add, so the older code still works with it, and a rollback needs nothing.
     """
     known = known_revisions()
-    current = current_revision(settings)
+    secret = admin_secret(settings)
+    current = current_revision(settings, secret)
     if current == known[-1]:
         return f"The schema is at revision {current} already."
     if current is not None and current not in known:
         return f"The schema is at revision {current}, newer than this version's {known[-1]}: nothing to do."
-    _upgrade(settings)
+    _upgrade(settings, secret)
     return f"Migrated the schema from {current or 'nothing'} to revision {known[-1]}."
 
 
-def _connect(settings: Settings) -> Any:
-    return psycopg2.connect(**connection_arguments(settings))
+def _connect(settings: Settings, secret: str) -> Any:
+    return psycopg2.connect(**connection_arguments(settings, secret))
 
 
-def _upgrade(settings: Settings) -> None:
+def _upgrade(settings: Settings, secret: str) -> None:
     # Alembic is slow to load, and needed once a release. SQLAlchemy 1.4 knows psycopg2 only.
     import sqlalchemy
     from alembic import command
@@ -82,7 +84,7 @@ def _upgrade(settings: Settings) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    engine = sqlalchemy.create_engine("postgresql+psycopg2://", creator=lambda: _connect(settings))
+    engine = sqlalchemy.create_engine("postgresql+psycopg2://", creator=lambda: _connect(settings, secret))
     try:
         with engine.begin() as connection:
             connection.execute(sqlalchemy.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
@@ -91,8 +93,7 @@ def _upgrade(settings: Settings) -> None:
             command.upgrade(config, "head")
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise TwineError(
-            f"Failed to migrate the schema of {settings.database_name}: {error}. Nothing was changed; correct it and "
-            "run twine migrate again."
+            f"Failed to migrate the schema of {settings.database_name}: {error}. Nothing was changed; correct it and run twine migrate again."
         ) from error
     finally:
         engine.dispose()

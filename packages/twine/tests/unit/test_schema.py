@@ -10,6 +10,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from support import Machine
+from twine.connection import ADMIN
 from twine.schema import MIGRATIONS, current_revision, known_revisions, migrate
 from twine.settings import Settings
 
@@ -17,13 +18,13 @@ from twine.settings import Settings
 @pytest.fixture
 def empty(machine: Machine) -> Iterator[Settings]:
     """The settings of a database with nothing in it."""
-    machine.postgres.run("CREATE DATABASE empty OWNER twine", database="postgres")
+    machine.postgres.run("CREATE DATABASE empty OWNER owner", database="postgres")
     yield replace(machine.settings(), database_name="empty")
     machine.postgres.run("DROP DATABASE empty WITH (FORCE)", database="postgres")
 
 
 def test_an_empty_database_is_migrated_once(empty: Settings) -> None:
-    assert current_revision(empty) is None
+    assert current_revision(empty, ADMIN) is None
     assert migrate(empty).startswith("Migrated the schema from nothing")
     assert migrate(empty) == f"The schema is at revision {known_revisions()[-1]} already."
 
@@ -41,7 +42,7 @@ def test_a_newer_database_is_left_alone(machine: Machine, empty: Settings) -> No
     machine.postgres.run("UPDATE alembic_version SET version_num = '9999'", database="empty")
 
     assert "newer than this version" in migrate(empty)
-    assert current_revision(empty) == "9999"
+    assert current_revision(empty, ADMIN) == "9999"
 
 
 def test_the_files_and_alembic_agree_on_the_last_revision() -> None:

@@ -10,21 +10,23 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Publication
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import Result, Runner
 from ansible_collections.twine.platform.plugins.module_utils._packages.tree import file_digests
-from ansible_collections.twine.platform.plugins.modules import aptly_prune, aptly_publication, aptly_snapshot
+from ansible_collections.twine.platform.plugins.modules import aptly_mirror, aptly_prune, aptly_publication, aptly_snapshot
 from tests.benchmarks import publish
-from tests.support import processes
+from tests.support import processes, small_debs
+from tests.support.web import served
 
 Ensure = Callable[[dict[str, Any], bool, Runner], dict[str, Any]]
+UNSHOWN = "20250101T000000Z-0123456789ab"
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[publish.Site]:
     """Two packages, published to two places, and a snapshot that nobody shows."""
     made = publish.build(tmp_path, 2)
-    name = "20250101T000000Z-0123456789ab"
-    made.aptly.make_snapshot("main", name, made.debs[:1], made.debs[1:])
+    made.aptly.make_snapshot("main", UNSHOWN, made.debs[:1], made.debs[1:])
     yield made
     subprocess.run(["gpgconf", "--homedir", str(tmp_path / ".gnupg"), "--kill", "all"], capture_output=True, check=False)
 
@@ -44,18 +46,33 @@ def publication(site: publish.Site) -> tuple[Ensure, dict[str, Any], dict[str, d
 
 
 def switch(site: publish.Site) -> tuple[Ensure, dict[str, Any], dict[str, dict[str, Any]]]:
-    return aptly_publication.ensure, {"snapshot": "20250101T000000Z-0123456789ab", "signing_key": publish.KEY}, aptly_publication.ARGUMENTS
+    return aptly_publication.ensure, {"snapshot": UNSHOWN, "signing_key": publish.KEY}, aptly_publication.ARGUMENTS
 
 
 def prune(site: publish.Site) -> tuple[Ensure, dict[str, Any], dict[str, dict[str, Any]]]:
     return aptly_prune.prune, {"live": ["first"], "signing_key": publish.KEY}, aptly_prune.ARGUMENTS
 
 
+def options(site: publish.Site, arguments: dict[str, dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
+    """A module's options: its defaults, where this aptly is, and what is given."""
+    defaults = {name: option.get("default") for name, option in arguments.items()}
+    return {**defaults, "root": str(site.aptly.root), "config": str(site.aptly.config), "user": site.aptly.user, **given}
+
+
+def starter(site: publish.Site) -> Runner:
+    """Starts what a module starts; `aptly` is the one that was built here."""
+
+    def run(args: Sequence[str], **given: Any) -> Result:
+        return processes.run([site.aptly.binary if word == "aptly" else word for word in args], **given)
+
+    return run
+
+
 def state(site: publish.Site) -> tuple[Any, ...]:
     """All that the repository has and shows."""
     aptly = site.aptly
     shown = {name: digest for name, digest in file_digests(aptly.root).items() if name.split("/")[0] not in ("db", ".gnupg")}
-    return sorted(aptly.snapshots()), sorted(aptly.repository_debs("main")), aptly.publications(), shown
+    return sorted(aptly.snapshots()), sorted(aptly.mirrors()), sorted(aptly.repository_debs("main")), aptly.publications(), shown
 
 
 @pytest.mark.parametrize(
@@ -64,18 +81,13 @@ def state(site: publish.Site) -> tuple[Any, ...]:
         (snapshot, "new-1_1.0-1_all"),
         (merge, None),
         (publication, "first\n"),
-        (switch, "20250101T000000Z-0123456789ab\n"),
-        (prune, "20250101T000000Z-0123456789ab\n"),
+        (switch, f"{UNSHOWN}\n"),
+        (prune, f"{UNSHOWN}\n"),
     ],
 )
 def test_check_mode_tells_and_writes_nothing_and_a_second_run_changes_nothing(site: publish.Site, prepare: Any, shows: str | None) -> None:
     ensure, given, arguments = prepare(site)
-    defaults = {name: option.get("default") for name, option in arguments.items()}
-    params = {**defaults, "root": str(site.aptly.root), "config": str(site.aptly.config), "user": site.aptly.user, **given}
-
-    def run(args: Sequence[str], **options: Any) -> Result:
-        return processes.run([site.aptly.binary if word == "aptly" else word for word in args], **options)
-
+    params, run = options(site, arguments, given), starter(site)
     before = state(site)
     told = ensure(params, True, run)
     assert state(site) == before
@@ -85,3 +97,40 @@ def test_check_mode_tells_and_writes_nothing_and_a_second_run_changes_nothing(si
     assert shows is None or shows in "".join(told["diff"].values())
     assert state(site) != before
     assert not ensure(params, False, run)["changed"]
+
+
+@pytest.fixture
+def archive(site: publish.Site) -> Iterator[str]:
+    """The archive of a distribution: what this very aptly has published."""
+    with served(site.aptly.root / "public") as address:
+        yield address
+
+
+def test_a_mirror_in_check_mode_asks_nobody_and_says_what_is_frozen(site: publish.Site, archive: str) -> None:
+    """What the distribution has today is known only when it is asked: the difference is shown by the run that freezes it."""
+    keyring = site.aptly.root / "keyring.gpg"
+    subprocess.run(["gpg", "--homedir", site.aptly.root / ".gnupg", "--output", keyring, "--export", publish.KEY], check=True, capture_output=True)
+    suite = {"url": archive, "suite": "bookworm", "components": ["main"]}
+    given = {"suites": [suite], "packages": [deb.name for deb in site.debs], "keyring": str(keyring)}
+    labels = [f"{deb.label} {deb.sha256}\n" for deb in site.debs]
+
+    def mirrored(check: bool, refresh: bool = False) -> tuple[bool, str, str, str]:
+        before = state(site)
+        told = aptly_mirror.ensure(options(site, aptly_mirror.ARGUMENTS, {**given, "refresh": refresh}), check, starter(site))
+        assert (state(site) == before) is (check or not told["changed"])
+        return told["changed"], told["snapshot"], told["diff"]["before"], told["diff"]["after"]
+
+    assert mirrored(check=True) == (True, "", "", "")
+    changed, frozen, before, after = mirrored(check=False)
+    assert (changed, before, after) == (True, "", "".join(labels))
+    assert mirrored(check=True) == mirrored(check=False) == (False, frozen, after, after)
+
+    newer = small_debs.write(site.aptly.root / "incoming", site.debs[0].name, "2.0-1")
+    site.aptly.add("main", [site.aptly.root / "incoming" / newer.file_name])
+    site.aptly.make_snapshot("main", "newer", [newer, site.debs[1]], [site.debs[0]])
+    publish.publisher(site).ensure(Publication(".", "bookworm", "main", "newer"), 5)
+    assert mirrored(check=True, refresh=True) == (True, frozen, after, after)
+    changed, refrozen, before, now = mirrored(check=False, refresh=True)
+    assert changed and refrozen != frozen
+    assert (before, now) == (after, f"{newer.label} {newer.sha256}\n{labels[1]}")
+    assert mirrored(check=False, refresh=True) == (False, refrozen, now, now)

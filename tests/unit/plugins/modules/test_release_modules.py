@@ -57,6 +57,19 @@ def test_a_release_is_written_once_and_pointed_to(tmp_path: Path) -> None:
     assert (written["snapshot"], list(written["distribution"])) == (SNAPSHOT["snapshot"], ["libssl3"])
 
 
+def test_copies_are_named_in_it_and_stay_when_it_is_written_again(tmp_path: Path) -> None:
+    folder = tmp_path / "releases"
+    write(folder)
+    asked = {"path": str(folder / "current.yml"), "copies": {"prod": {"twine": "ami-11111111111111111"}}}
+    before = (folder / "current.yml").read_text()
+
+    assert run("release_copies", asked, check=True)["changed"] and (folder / "current.yml").read_text() == before
+    assert [run("release_copies", asked)["changed"] for _turn in range(2)] == [True, False]
+    assert yaml.safe_load((folder / "1.0.0-0a1b2c.yml").read_text())["copies"] == asked["copies"]
+    assert write(folder)["changed"] is False
+    assert "copies.prod.search" in run("release_copies", {**asked, "copies": {"prod": {"search": "ami-11111111111111111"}}})["msg"]
+
+
 def test_the_next_one_is_pointed_to_and_told_apart(tmp_path: Path) -> None:
     write(tmp_path)
     result = write(tmp_path, name="1.0.1-aaaaaa", bake_keys={"twine": "aaaaaaaaaaaa"})

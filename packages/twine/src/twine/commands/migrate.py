@@ -1,9 +1,10 @@
-"""twine migrate: bring the database schema to the revision of this version."""
+"""twine migrate: bring the database schema to the revision of this version, and let the application in."""
 
 from __future__ import annotations
 
 import argparse
 
+from twine.admission import admit
 from twine.schema import migrate, wait_for_database
 from twine.settings import read_settings
 
@@ -14,8 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Migrate."""
+    """Migrate, then see that the application's user has its password of now."""
     settings = read_settings()
     wait_for_database(settings, arguments.wait)
     print(migrate(settings))
+    print(admit(settings))
     return 0

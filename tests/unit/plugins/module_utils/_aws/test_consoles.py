@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ansible_collections.twine.platform.plugins.module_utils._aws.consoles import consoles
+from ansible_collections.twine.platform.plugins.module_utils._aws.consoles import consoles, tag_image
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
 
 FILTERS = [{"Name": "image-id", "Values": ["ami-1"]}, {"Name": "instance-state-name", "Values": ["running"]}]
@@ -35,3 +35,13 @@ def test_who_may_not_read_them_is_told_so(ec2: Any) -> None:
         stub.add_client_error("describe_instances", "UnauthorizedOperation", "You may not")
         with pytest.raises(Failure, match=r"consoles of machines of image dev/ami-1: You may not\. Check that the credentials"):
             consoles(ec2, "dev", "ami-1")
+
+
+def test_an_image_is_tagged(ec2: Any) -> None:
+    with Stubber(ec2) as stub:
+        stub.add_response("create_tags", {}, {"Resources": ["ami-1"], "Tags": [{"Key": "twine:boot", "Value": "ready after 4.0 s"}]})
+        tag_image(ec2, "dev", "ami-1", "twine:boot", "ready after 4.0 s")
+        stub.assert_no_pending_responses()
+        stub.add_client_error("create_tags", "UnauthorizedOperation", "You may not")
+        with pytest.raises(Failure, match=r"tag image dev/ami-1: You may not\. Check that the credentials"):
+            tag_image(ec2, "dev", "ami-1", "twine:boot", "ready after 4.0 s")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of, moved
+from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of, moved, recipe_of
 from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect, installed_by
 
 PACKAGES = {"twine": f"1.0.0-1~deb12 {'a' * 64}"}
@@ -151,3 +151,8 @@ def test_nothing_moved_says_nothing() -> None:
 
 def test_what_roles_install_is_declared(tmp_path: Path) -> None:
     assert installed_by(checkout(tmp_path), ["common", "nginx", "undeclared"]) == ["nginx", "python3", "sudo"]
+
+
+def test_a_recipe_is_all_but_what_is_begun_with() -> None:
+    inputs = {"role nginx": "a", "base image": "sha256:1"}
+    assert recipe_of(inputs) == recipe_of(inputs | {"base image": "ami-2"}) != recipe_of(inputs | {"role nginx": "b"})

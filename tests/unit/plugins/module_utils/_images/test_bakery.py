@@ -88,13 +88,14 @@ def test_a_bake_that_says_nothing_is_told_by_its_code(bakery: Bakery, docker: Do
 
 
 def test_the_machine_and_its_inventory_go_before_and_after(bakery: Bakery, docker: Docker, tmp_path: Path) -> None:
-    left, others = (tmp_path / "inventory" / f"packer-provisioner-ansible{number}" for number in (1, 2))
-    left.write_text("default ansible_host=0\n[web]\ndefault\n")
-    others.write_text("default ansible_host=0\n[bastion]\ndefault\n")
+    left, others, ami = (tmp_path / "inventory" / f"packer-provisioner-ansible{number}" for number in (1, 2, 3))
+    left.write_text("default ansible_connection=community.docker.docker ansible_host=0\n[web]\ndefault\n")
+    others.write_text("default ansible_connection=community.docker.docker ansible_host=0\n[bastion]\ndefault\n")
+    ami.write_text("default ansible_host=192.0.2.1\n[web]\ndefault\n")
     docker.packer = docker.fails
     with pytest.raises(BakeError):
         bakery.have("web", INPUTS, "s")
-    assert (left.exists(), others.exists()) == (False, True)
+    assert (left.exists(), others.exists(), ami.exists()) == (False, True, True)
     removes = ["rm", "--force", "--volumes", "twine-0-builder-web"]
     around = [words[0] for words in docker.asked if words == removes or words[0] == "packer"]
     assert around == ["rm", "packer", "rm"]

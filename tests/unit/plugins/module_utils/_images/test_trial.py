@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.twine.platform.plugins.module_utils._images.trial import Records, TrialError, await_told, judge, told, try_image
+from ansible_collections.twine.platform.plugins.module_utils._images.trial import Records, TrialError, await_told, judge, summary, told, try_image
 
 
 def boot(ready: float = 5.0, **facts: Any) -> dict[str, Any]:
@@ -35,6 +35,18 @@ def line(record: dict[str, Any], before: str = "") -> str:
 )
 def test_a_console_tells_its_last_whole_record(console: str, ready: float | None) -> None:
     assert told(console).get("stages", {}).get("ready") == ready
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (boot(5), "first_good_answer after 5.1 s, 2026-11-25T10:00:00Z"),
+        (boot(5, hit_rate=1.0), "first_good_answer after 5.1 s, 100% out of warm caches, 2026-11-25T10:00:00Z"),
+        ({"stages": {}}, "nothing after 0.0 s"),
+    ],
+)
+def test_a_tag_says_how_far_and_how_warm(record: dict[str, Any], said: str) -> None:
+    assert summary(record) == said
 
 
 def test_the_quickest_boot_counts() -> None:

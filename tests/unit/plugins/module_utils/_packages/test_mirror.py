@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +17,10 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.mirror im
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import Result
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Merged, Repository, Rules
+from tests.support.web import served
 
 KEY_EMAIL = "tests@example.invalid"
 MakeDeb = Callable[..., Deb]
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
 
 
 @dataclasses.dataclass
@@ -59,13 +50,9 @@ def archive(aptly: Aptly, tmp_path: Path, signing_home: Path) -> Iterator[Archiv
     (root / "public").mkdir()
     keyring = tmp_path / "archive-keyring.gpg"
     keyring.write_bytes(subprocess.run(["gpg", "--homedir", str(signing_home), "--export", KEY_EMAIL], check=True, capture_output=True).stdout)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root / "public")))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_address[1]}"
-    suites = (Suite(f"{address}/stable", "stable", ("main",)), Suite(f"{address}/security", "security", ("main",)))
-    yield Archive(upstream, address, Mirror(aptly, "debian", suites, ("amd64",), keyring))
-    server.shutdown()
-    server.server_close()
+    with served(root / "public") as address:
+        suites = (Suite(f"{address}/stable", "stable", ("main",)), Suite(f"{address}/security", "security", ("main",)))
+        yield Archive(upstream, address, Mirror(aptly, "debian", suites, ("amd64",), keyring))
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def ensure(where: Repository, *debs: Deb) -> Snapshot:
 
 def publish(aptly: Aptly, snapshot: str, *, force: bool = False, key: str = KEY_EMAIL) -> bool:
     publisher = Publisher(aptly, Settings(key, "tests", "tests", force_overwrite=force))
-    return publisher.ensure(Publication(".", "bookworm", "main", snapshot), 5)
+    return publisher.ensure(Publication(".", "bookworm", "main", snapshot), 5).changed
 
 
 def read(aptly: Aptly, key: str, *download: str) -> str:
@@ -221,7 +221,7 @@ def test_index_names_the_keys_that_may_follow(aptly: Aptly, make_deb: MakeDeb) -
     make_key(aptly, "second@example.invalid")
     place = Publication(".", "bookworm", "main", ensure(repository(aptly), make_deb()).name)
     for trusted in ((), ("second@example.invalid",)):
-        assert Publisher(aptly, Settings(KEY_EMAIL, "tests", "tests", trusted_keys=trusted)).ensure(place, 5)
+        assert Publisher(aptly, Settings(KEY_EMAIL, "tests", "tests", trusted_keys=trusted)).ensure(place, 5).changed
         (line,) = re.findall("^Signed-By: (.*)$", (aptly.root / "public" / "dists" / "bookworm" / "InRelease").read_text(), re.MULTILINE)
         assert len(set(re.findall("[0-9A-F]{40}", line))) == 1 + len(trusted)
 

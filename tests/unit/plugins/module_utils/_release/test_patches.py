@@ -15,13 +15,13 @@ openssl (3.0.17-1~deb12u3) bookworm-security; urgency=medium
 
   * CVE-2025-9230 (Out-of-bounds read & write in RFC 3211 KEK Unwrap)
 
- -- Sebastian Andrzej Siewior <sebastian@breakpoint.cc>  Sat, 27 Sep 2025 21:52:06 +0200
+ -- A Person <a@example.org>  Sat, 27 Sep 2025 21:52:06 +0200
 
 openssl (3.0.17-1~deb12u2) bookworm; urgency=medium
 
   * Revert upstream commit "MSVC: Avoid silencing a warning" (Closes: #1110254).
 
- -- Sebastian Andrzej Siewior <sebastian@breakpoint.cc>  Sat, 02 Aug 2025 18:52:52 +0200
+ -- A Person <a@example.org>  Sat, 02 Aug 2025 18:52:52 +0200
 
 openssl (3.0.16-1~deb12u1) bookworm; urgency=medium
 
@@ -30,33 +30,33 @@ openssl (3.0.16-1~deb12u1) bookworm; urgency=medium
     - CVE-2024-9143 and CVE-2024-13176 again
   * New upstream version, DSA-5978-1.
 
- -- Sebastian Andrzej Siewior <sebastian@breakpoint.cc>  Thu, 13 Feb 2025 21:52:31 +0100
+ -- A Person <a@example.org>  Thu, 13 Feb 2025 21:52:31 +0100
 
 openssl (3.0.15-1~deb12u1) bookworm; urgency=medium
 
   * CVE-2024-5535 (SSL_select_next_proto buffer overread).
 
- -- Sebastian Andrzej Siewior <sebastian@breakpoint.cc>  Sun, 27 Oct 2024 16:47:42 +0100
+ -- A Person <a@example.org>  Sun, 27 Oct 2024 16:47:42 +0100
 """
 TZDATA = """\
 tzdata (2025b-0+deb12u2) bookworm; urgency=medium
 
   * Add upstream patch.
 
- -- Benjamin Drung <bdrung@debian.org>  Sun, 20 Jul 2025 12:30:00 +0200
+ -- A Person <a@example.org>  Sun, 20 Jul 2025 12:30:00 +0200
 
 tzdata (2025b-0+deb12u1) bookworm; urgency=medium
 
   * New upstream release.
 
- -- Benjamin Drung <bdrung@debian.org>  Mon, 24 Mar 2025 13:02:16 +0100
+ -- A Person <a@example.org>  Mon, 24 Mar 2025 13:02:16 +0100
 """
 SUDO = """\
 sudo (1.9.13p3-1+deb12u2) bookworm-security; urgency=high
 
   * Non-maintainer upload by the Security Team.
 
- -- Salvatore Bonaccorso <carnil@debian.org>  Sat, 21 Jun 2025 10:01:31 +0200
+ -- A Person <a@example.org>  Sat, 21 Jun 2025 10:01:31 +0200
 """
 NOW = datetime(2025, 10, 9, 20, 0, tzinfo=UTC)
 

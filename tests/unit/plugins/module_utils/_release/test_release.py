@@ -19,6 +19,13 @@ def test_a_release_survives_being_written_and_read(good: dict[str, Any]) -> None
     assert from_data(release.as_data()) == release
 
 
+def test_copies_are_kept_and_no_copies_are_not_written(good: dict[str, Any]) -> None:
+    copies = {"prod": {"twine": "ami-11111111111111111"}}
+
+    assert from_text(text_of(from_data(good | {"copies": copies})), "a.yml").copies == copies
+    assert "copies" not in text_of(from_data(good))
+
+
 def test_what_is_written_has_a_line_a_package_and_a_readers_order(good: dict[str, Any]) -> None:
     lines = text_of(from_data(good)).splitlines()
 
@@ -54,6 +61,9 @@ def test_what_is_written_has_a_line_a_package_and_a_readers_order(good: dict[str
         ({"templates": {"../network.yml": "0" * 64}}, "templates.../network.yml"),
         ({"plan": {"application": "0" * 64}}, "plan.application"),
         ({"plan": {"dev/application": 5}}, "plan.dev/application"),
+        ({"copies": {"prod": []}}, "copies.prod"),
+        ({"copies": {"prod": {"twine": "latest"}}}, "copies.prod.twine"),
+        ({"copies": {"prod": {"search": "ami-0123456789abcdef0"}}}, "copies.prod.search"),
     ],
 )
 def test_a_wrong_release_is_refused_by_the_key_that_is_wrong(good: dict[str, Any], change: dict[str, Any], named: str) -> None:

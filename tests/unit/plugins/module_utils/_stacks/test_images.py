@@ -17,6 +17,7 @@ HERE, GONE = "ami-0123456789abcdef0", "ami-fedcba98765432100"
 TEMPLATE = """\
 Parameters:
   ImageId: {Type: "AWS::EC2::Image::Id"}
+  InstanceType: {Type: String, Default: none}
   Other: {Type: String, Default: none}
 Resources:
   Topic: {Type: AWS::SNS::Topic}
@@ -27,19 +28,23 @@ def test_parameters_of_an_images_type_are_looked_at_and_no_others(tmp_path: Path
     (tmp_path / "a.yml").write_text(TEMPLATE)
     template = load(tmp_path / "a.yml")
     raw = {
-        "dev": [{"name": "one", "parameters": {"ImageId": HERE, "Other": GONE}}, {"name": "two", "parameters": {"ImageId": HERE}}],
+        "dev": [
+            {"name": "one", "parameters": {"ImageId": HERE, "Other": GONE, "InstanceType": "t3.small"}},
+            {"name": "two", "parameters": {"ImageId": HERE}},
+        ],
         "prod": [{"name": "one", "parameters": {"ImageId": {"output": "dev/one.Id"}}}],
     }
     stacks = spec.parse(raw)
 
-    assert images.named(stacks.values(), dict.fromkeys(stacks, template)) == {"dev": {HERE: "dev/one"}}
+    assert images.named(stacks.values(), dict.fromkeys(stacks, template)) == {"dev": {HERE: images.Use("dev/one", "t3.small")}}
 
 
-def answer(rows: list[dict[str, Any]]) -> list[str]:
+def answer(rows: list[dict[str, Any]], machine: str = "") -> list[str]:
     client = boto3.client("ec2", region_name="eu-west-2", aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(client) as stub:
         stub.add_response("describe_images", {"Images": rows}, {"Filters": [{"Name": "image-id", "Values": [HERE, GONE]}]})
-        return images.absent("prod", {HERE: "prod/application", GONE: "prod/search"}, lambda account: client)
+        uses = {HERE: images.Use("prod/application", machine), GONE: images.Use("prod/search", "")}
+        return images.absent("prod", uses, lambda account: client, "222222222222")
 
 
 @pytest.mark.parametrize(
@@ -57,9 +62,37 @@ def test_an_image_that_cannot_be_launched_is_told_with_its_stack(rows: list[dict
     assert all(part in line and "playbooks/bake_image.yml" in line for part, line in zip(told, found, strict=True))
 
 
+def test_an_image_that_is_only_shared_is_refused() -> None:
+    here = {"ImageId": HERE, "State": "available", "OwnerId": "111111111111"}
+    [told] = answer([here, {"ImageId": GONE, "State": "available", "OwnerId": "222222222222"}])
+
+    assert "prod/application" in told and "account prod launches only what it owns" in told and "playbooks/copy_image.yml" in told
+
+
+@pytest.mark.parametrize(
+    ("architecture", "machine", "fits"),
+    [
+        ("x86_64", "t3.small", True),
+        ("arm64", "t4g.small", True),
+        ("arm64", "c7gn.large", True),
+        ("arm64", "a1.large", True),
+        ("x86_64", "g5.xlarge", True),
+        ("arm64", "t3.small", False),
+        ("x86_64", "m7gd.large", False),
+        ("arm64", "", True),
+    ],
+)
+def test_an_image_and_its_machines_are_of_one_architecture(architecture: str, machine: str, fits: bool) -> None:
+    rows = [{"ImageId": HERE, "State": "available", "Architecture": architecture}, {"ImageId": GONE, "State": "available"}]
+    told = answer(rows, machine)
+
+    assert (told == []) is fits
+    assert fits or f"image {HERE} is of {architecture}, and a {machine} is not. Bake it for that architecture" in told[0]
+
+
 def test_an_account_that_does_not_answer_is_told() -> None:
     client = boto3.client("ec2", region_name="eu-west-2", aws_access_key_id="a", aws_secret_access_key="b")
     stub = Stubber(client)
     stub.add_client_error("describe_images", "UnauthorizedOperation", "no")
     with stub, pytest.raises(Failure, match="Failed to look for images in account prod: no"):
-        images.absent("prod", {HERE: "prod/application"}, lambda account: client)
+        images.absent("prod", {HERE: images.Use("prod/application", "")}, lambda account: client, "222222222222")

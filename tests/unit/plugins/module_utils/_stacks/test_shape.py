@@ -76,3 +76,11 @@ def test_two_roles_of_one_image_are_one_origin() -> None:
     both = {"twine": IMAGES["twine"], "search": IMAGES["twine"]}
 
     assert shape(images=both) == shape(images=dict(reversed(both.items()))) != shape()
+
+
+def test_a_copy_of_its_own_is_the_same_origin_and_anothers_is_not() -> None:
+    stack = STACK | {"parameters": STACK["parameters"] | {"ImageId": "ami-33333333333333333"}}
+    copy = {"twine": "ami-33333333333333333"}
+    own, anothers = (shapes(spec.parse({"prod": [stack]}), IMAGES, {account: copy})["prod/application"] for account in ("prod", "bastion"))
+
+    assert own == shape() != anothers

@@ -1,0 +1,237 @@
+"""The smallest image as an AMI: baked by Packer in dev, found again, copied to prod, reaped; and a bake that fails leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.local_cloud.conftest import Stacks, client, docker
+from tools import checkout
+
+PROD = "222222222222"
+DEBIAN = "136693071363"
+NAMES = {"prod": PROD, "dev": "111111111111"}
+
+
+def calls(agent: str = "Packer") -> list[dict[str, Any]]:
+    """What a program said to EC2, in its order."""
+    url = f"http://127.0.0.1:{checkout.ports()['cloud']}/_local_cloud/calls?agent={agent}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        found: list[dict[str, Any]] = json.load(answer)["calls"]
+    return found
+
+
+def play(name: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "inventories/local", f"playbooks/{name}.yml", "-e", json.dumps(variables)]
+    environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    return subprocess.run(command, cwd=checkout.ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def played(name: str, **variables: Any) -> str:
+    done = play(name, **variables)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    # Long messages are printed on several lines.
+    return " ".join(done.stdout.split())
+
+
+def tags(row: dict[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in row.get("Tags", [])}
+
+
+def left_by_builders() -> dict[str, list[str]]:
+    """What of builders is in dev."""
+    ec2 = client("dev", "ec2")
+    ours = [{"Name": "tag:twine:role", "Values": ["builder"]}]
+    instances = [row for one in ec2.describe_instances(Filters=ours)["Reservations"] for row in one["Instances"]]
+    return {
+        "instances": [row["InstanceId"] for row in instances if row["State"]["Name"] != "terminated"],
+        "volumes": [row["VolumeId"] for row in ec2.describe_volumes(Filters=ours)["Volumes"]],
+        "keys": [row["KeyName"] for row in ec2.describe_key_pairs(Filters=ours)["KeyPairs"]],
+        "groups": [row["GroupName"] for row in ec2.describe_security_groups(Filters=ours)["SecurityGroups"]],
+        "images": [row["ImageId"] for row in ec2.describe_images(Owners=["self"], Filters=ours)["Images"]],
+    }
+
+
+NOTHING: dict[str, list[str]] = {"instances": [], "volumes": [], "keys": [], "groups": [], "images": []}
+
+
+def key(account: str, *readers: str) -> str:
+    """A key of an account that other accounts may use."""
+    principals = [f"arn:aws:iam::{number}:root" for number in (NAMES[account], *readers)]
+    statement = {"Effect": "Allow", "Principal": {"AWS": principals}, "Action": "kms:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return str(client(account, "kms").create_key(Policy=policy)["KeyMetadata"]["KeyId"])
+
+
+@dataclass(frozen=True)
+class Baked:
+    """The bake: its record, what Packer said to EC2, and the keys of both accounts."""
+
+    record: dict[str, Any]
+    calls: list[dict[str, Any]]
+    keys: dict[str, str]
+
+    @property
+    def image(self) -> str:
+        return str(self.record["image_id"])
+
+    def asked(self, action: str) -> list[dict[str, Any]]:
+        return [call["input"] for call in self.calls if call["action"] == action]
+
+
+def of_the_bake(account: str, record: dict[str, Any]) -> list[str]:
+    """The images that an account has of one bake."""
+    by_key = [{"Name": "tag:twine:bake-key", "Values": [record["bake_key"]]}]
+    return [row["ImageId"] for row in client(account, "ec2").describe_images(Owners=["self"], Filters=by_key)["Images"]]
+
+
+@pytest.fixture(scope="module")
+def baked(stacks: Stacks) -> Iterator[Baked]:
+    """Baked once for all tests here; what of it is in the accounts goes with the cloud, or before it."""
+    assert (checkout.BUILD / "releases" / "snapshot.json").is_file(), "Nothing is published that could be baked. Run: make published"
+    keys = {"dev": key("dev", PROD), "prod": key("prod")}
+    before = len(calls())
+    played("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=keys["dev"])
+    record = json.loads((checkout.BUILD / "images" / "bastion.ami.json").read_text())
+    found = Baked(record, calls()[before:], keys)
+    yield found
+    for account in NAMES:
+        for image in of_the_bake(account, record):
+            client(account, "ec2").deregister_image(ImageId=image)
+
+
+@pytest.fixture(scope="module")
+def release(baked: Baked, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of that image."""
+    path = tmp_path_factory.mktemp("releases") / "1.0-0a1b2c3d.yml"
+    data = {
+        "name": "1.0-0a1b2c3d",
+        "snapshot": baked.record["snapshot"],
+        "commit": "0123456789ab",
+        "packages": {"twine": {"version": "1.0", "architecture": "all", "sha256": "0" * 64}},
+        "images": {"bastion": baked.image},
+        "bake_keys": {"bastion": baked.record["bake_key"]},
+        "templates": {"bastion.yml": "0" * 64},
+        "plan": {"prod/bastion": "0" * 64},
+        "distribution": {},
+    }
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def test_the_builder_starts_from_debians_own_image_with_metadata_of_version_two(baked: Baked) -> None:
+    [source] = [asked for asked in baked.asked("DescribeImages") if DEBIAN in asked.get("Owners", [])]
+    assert {"Name": "virtualization-type", "Values": ["hvm"]} in source["Filters"]
+    [run] = baked.asked("RunInstances")
+    assert (run["ImageId"], run["InstanceType"]) == (baked.record["inputs"]["base image"], "t3.medium")
+    assert run["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"}
+    [disk] = run["BlockDeviceMappings"]
+    wanted = {"VolumeType": "gp3", "VolumeSize": 4, "Encrypted": True, "KmsKeyId": baked.keys["dev"], "DeleteOnTermination": True}
+    assert wanted.items() <= disk["Ebs"].items()
+
+
+def test_nobody_but_this_machine_may_log_in_and_only_with_a_key_of_this_bake(baked: Baked) -> None:
+    [pair] = baked.asked("CreateKeyPair")
+    assert (pair["KeyType"], pair["KeyName"]) == ("ed25519", baked.asked("RunInstances")[0]["KeyName"])
+    [opened] = baked.asked("AuthorizeSecurityGroupIngress")
+    [rule] = opened["IpPermissions"]
+    assert (rule["FromPort"], rule["ToPort"]) == (22, 22)
+    [source] = [one["CidrIp"] for one in rule["IpRanges"]]
+    assert source.startswith("10.250.") and source.endswith(".1/32")
+
+
+def test_the_image_is_made_of_a_stopped_builder_and_says_what_it_was_made_of(baked: Baked) -> None:
+    order = [call["action"] for call in baked.calls]
+    assert order.index("StopInstances") < order.index("CreateImage") < order.index("TerminateInstances")
+    assert [asked["ImdsSupport"] for asked in baked.asked("ModifyImageAttribute")] == [{"Value": "v2.0"}]
+    [image] = client("dev", "ec2").describe_images(ImageIds=[baked.image])["Images"]
+    assert (image["OwnerId"], image["ImdsSupport"], image["Public"]) == (NAMES["dev"], "v2.0", False)
+    lineage = {
+        "twine:role": "bastion",
+        "twine:bake-key": baked.record["bake_key"],
+        "twine:snapshot": baked.record["snapshot"],
+        "twine:architecture": "amd64",
+        "twine:source": baked.record["inputs"]["base image"],
+    }
+    assert lineage.items() <= tags(image).items()
+    [snapshot] = client("dev", "ec2").describe_snapshots(SnapshotIds=[image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]])["Snapshots"]
+    assert (snapshot["Encrypted"], snapshot["KmsKeyId"]) == (True, baked.keys["dev"])
+    assert lineage.items() <= tags(snapshot).items()
+
+
+def test_nothing_of_the_builder_is_left(baked: Baked) -> None:
+    assert left_by_builders() == NOTHING
+    containers = docker("ps", "--all", "--filter", f"label={checkout.label()}", "--filter", "label=twine.role=debian", "--quiet")
+    assert containers == ""
+
+
+def test_the_same_key_is_found_and_nothing_is_started(baked: Baked) -> None:
+    before = len(calls())
+    said = played("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"])
+    assert f"bastion {baked.record['bake_key']}: unchanged" in said
+    assert calls()[before:] == []
+
+
+def test_prod_gets_a_copy_of_its_own_under_its_own_key_and_once_only(baked: Baked, release: Path) -> None:
+    wanted = {"release_file": str(release), "copy_wanted": {"prod": ["bastion"]}}
+    said = played("copy_image", copy_kms_key_id=baked.keys["prod"], **wanted)
+    [copy] = yaml.safe_load(release.read_text())["copies"]["prod"].values()
+    assert "prod: bastion" in said and copy != baked.image
+    ec2 = client("prod", "ec2")
+    [image] = ec2.describe_images(ImageIds=[copy], Owners=["self"])["Images"]
+    assert (image["OwnerId"], image["State"], image["ImdsSupport"]) == (PROD, "available", "v2.0")
+    lineage = {"twine:copied-from": baked.image, "twine:release": "1.0-0a1b2c3d", "twine:bake-key": baked.record["bake_key"]}
+    assert lineage.items() <= tags(image).items()
+    [snapshot] = ec2.describe_snapshots(SnapshotIds=[image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]])["Snapshots"]
+    assert (snapshot["OwnerId"], snapshot["KmsKeyId"]) == (PROD, baked.keys["prod"])
+    # Prod sees dev's image only while it copies it.
+    assert ec2.describe_images(Filters=[{"Name": "image-id", "Values": [baked.image]}])["Images"] == []
+
+    again = played("copy_image", copy_kms_key_id=baked.keys["prod"], **wanted)
+    assert "prod: all there" in again
+    assert yaml.safe_load(release.read_text())["copies"]["prod"] == {"bastion": copy}
+
+
+def test_a_bake_that_fails_leaves_nothing_and_the_last_image_in_use(baked: Baked, tmp_path: Path) -> None:
+    done = play("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=str(broken(tmp_path)))
+    assert done.returncode != 0 and "Failed to bake image bastion: Packer ended with 1" in " ".join(done.stdout.split())
+    assert left_by_builders() == NOTHING
+    assert json.loads((checkout.BUILD / "images" / "bastion.ami.json").read_text()) == baked.record
+
+
+def broken(folder: Path) -> Path:
+    """An ansible-playbook whose version is another one, so that the key moves, and which fails as a role in the middle would."""
+    path = folder / "ansible-playbook"
+    path.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "ansible-playbook [core 0.0]" && exit\necho "a role failed"; exit 2\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_the_reaper_says_what_nobody_uses_and_takes_it_only_when_told(baked: Baked, release: Path) -> None:
+    ec2 = client("dev", "ec2")
+    builders = [{"Key": "twine:role", "Value": "builder"}]
+    ec2.create_key_pair(KeyName="packer_left", KeyType="ed25519", TagSpecifications=[{"ResourceType": "key-pair", "Tags": builders}])
+    wanted = {"releases_folder": str(release.parent), "older_than": 0}
+    said = played("reap_images", **wanted)
+    assert "(packer_left), and no builder has it" in said and "Nothing was removed: say -e apply=true." in said
+    # The release names this one, and prod's copy of it.
+    assert baked.image not in said and left_by_builders()["keys"] == ["packer_left"]
+
+    data = yaml.safe_load(release.read_text())
+    others = {"images": {"bastion": "ami-00000000000000000"}, "copies": {}}
+    (release.parent / "1.0-0a1b2c3d.yml").write_text(yaml.safe_dump(data | others))
+    said = played("reap_images", apply=True, **wanted)
+    assert f"dev image {baked.image}" in said and "prod image" in said and "All of that is removed." in said
+    assert left_by_builders() == NOTHING
+    assert [of_the_bake(account, baked.record) for account in NAMES] == [[], []]
+    assert docker("images", "--quiet", "--filter", f"label={checkout.label()}", "--filter", f"label=twine.image={baked.image}") == ""
