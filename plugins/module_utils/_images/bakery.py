@@ -117,11 +117,19 @@ class Bakery:
     def versions(self) -> dict[str, str]:
         """The versions of the tools that bake."""
         packer = self._run([self.packer, "version"], "ask Packer for its version").splitlines()[0]
-        ansible = self._run([self.ansible_playbook, "--version"], "ask Ansible for its version").splitlines()[0]
-        found = {"tool packer": packer.split()[-1], "tool ansible": ansible.split()[-1].strip("]")}
+        found = {"tool packer": packer.split()[-1], "tool ansible": self._installed("ansible_core") or self._ansible()}
         # The bundle of collections that is installed beside it, where there is one.
-        bundles = sorted(Path(self.ansible_playbook).parent.parent.glob("lib/python*/site-packages/ansible-*.dist-info"))
-        return found | ({"tool collections": bundles[-1].name.removesuffix(".dist-info").rpartition("-")[2]} if bundles else {})
+        bundle = self._installed("ansible")
+        return found | ({"tool collections": bundle} if bundle else {})
+
+    def _installed(self, package: str) -> str:
+        """The version of a Python package beside Ansible, where that lies in a virtual environment; asking Ansible itself takes a second."""
+        known = sorted(Path(self.ansible_playbook).parent.parent.glob(f"lib/python*/site-packages/{package}-*.dist-info"))
+        return known[-1].name.removesuffix(".dist-info").rpartition("-")[2] if known else ""
+
+    def _ansible(self) -> str:
+        line = self._run([self.ansible_playbook, "--version"], "ask Ansible for its version").splitlines()[0]
+        return line.split()[-1].strip("]")
 
     def variables(self, role: str) -> dict[str, str]:
         """What this kind of source asks for beside what every bake says.

@@ -89,17 +89,18 @@ def test_the_base_image_and_each_tool_are_inputs(bakery: Bakery, monkeypatch: py
     assert {name for name in before if before[name] != after[name]} == {moved}
 
 
-def test_the_bundle_of_collections_is_an_input(bakery: Bakery, tmp_path: Path) -> None:
-    versions = set()
+@pytest.mark.parametrize(("package", "moved"), [("ansible", "tool collections"), ("ansible_core", "tool ansible")])
+def test_what_is_installed_beside_ansible_is_an_input(bakery: Bakery, tmp_path: Path, package: str, moved: str) -> None:
+    def run(command: list[str], **_options: object) -> tuple[int, str, str]:
+        return 0, SAID[Path(command[0]).name], ""
+
+    found = []
     for version in ("14.5.0", "14.6.0"):
+        packages = tmp_path / version / "lib/python3.13/site-packages"
+        (packages / f"{package}-{version}.dist-info").mkdir(parents=True)
         program = tmp_path / version / "bin" / "ansible-playbook"
-        (tmp_path / version / f"lib/python3.13/site-packages/ansible-{version}.dist-info").mkdir(parents=True)
-
-        def run(command: list[str], **_options: object) -> tuple[int, str, str]:
-            return 0, SAID[Path(command[0]).name], ""
-
-        versions.add(replace(bakery, run_command=run, ansible_playbook=str(program)).versions()["tool collections"])
-    assert versions == {"14.5.0", "14.6.0"}
+        found.append(replace(bakery, run_command=run, ansible_playbook=str(program)).versions())
+    assert [versions[moved] for versions in found] == ["14.5.0", "14.6.0"]
 
 
 def test_a_snapshot_of_the_same_packages_is_no_other_input(bakery: Bakery) -> None:
