@@ -133,7 +133,7 @@ def test_the_builder_starts_from_debians_own_image_with_metadata_of_version_two(
     [source] = [asked for asked in baked.asked("DescribeImages") if DEBIAN in asked.get("Owners", [])]
     assert {"Name": "virtualization-type", "Values": ["hvm"]} in source["Filters"]
     [run] = baked.asked("RunInstances")
-    assert (run["ImageId"], run["InstanceType"]) == (baked.record["inputs"]["base image"], "t3.medium")
+    assert (run["ImageId"], run["InstanceType"]) == (baked.record["inputs"]["base image"], "t3.large")
     assert run["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"}
     [disk] = run["BlockDeviceMappings"]
     wanted = {"VolumeType": "gp3", "VolumeSize": 4, "Encrypted": True, "KmsKeyId": baked.keys["dev"], "DeleteOnTermination": True}
