@@ -194,6 +194,16 @@ def test_the_image_is_made_of_a_stopped_builder_and_says_what_it_was_made_of(bak
     assert lineage.items() <= tags(snapshot).items()
 
 
+def test_its_file_system_is_at_hand_and_tells_its_base(baked: Baked) -> None:
+    base = docker("image", "inspect", "--format", "{{.Id}}", "twine/base:bookworm")
+    assert f"sha256:{baked.record['base']}" == base
+    manifest = json.loads((checkout.BUILD / "images" / "bastion.ami.manifest.json").read_text())
+    assert (manifest["build"]["id"], "openssh-server" in manifest["packages"]) == (baked.image, True)
+    # Nothing of who baked it: no account, no key, no record of a log-in.
+    assert "admin" not in manifest["users"]
+    assert [path for path in manifest["files"] if path.startswith(("/root/.ssh/", "/etc/ssh/ssh_host_", "/var/log/wtmp"))] == []
+
+
 def test_nothing_of_the_builder_is_left(baked: Baked) -> None:
     assert left_by_builders() == NOTHING
     containers = docker("ps", "--all", "--filter", f"label={checkout.label()}", "--filter", "label=twine.role=debian", "--quiet")
