@@ -167,12 +167,10 @@ def start(name: str) -> Container:
     return must_inspect(name)
 
 
-def run_container(name: str, image: str, files: Mapping[str, str] | None = None, **options: Any) -> Container:
-    """`docker run -d`: create_container's options, then secret `files`, then start. One that does not start leaves nothing behind."""
+def run_container(name: str, image: str, **options: Any) -> Container:
+    """`docker run -d`: create_container's options, then start. A container that does not start leaves nothing behind."""
     create_container(name, image, **options)
     try:
-        for path, content in (files or {}).items():
-            put_file(name, path, content, mode=0o600)
         return start(name)
     except EngineError:
         remove(name)

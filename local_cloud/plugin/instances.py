@@ -201,7 +201,6 @@ def start(record: Record) -> None:
         engine.run_container(
             container_of(instance_id),
             image["_docker"],
-            files=key_pairs.first_boot(record["_public_key"], emulator.plain(record["UserData"])) if image["OwnerId"] == images.DEBIAN else {},
             network=place.network,
             ip=place.address,
             hostname=record["PrivateDnsName"].partition(".")[0],
@@ -217,6 +216,9 @@ def start(record: Record) -> None:
             },
         )
         fabric.enroll(container_of(instance_id), record["SubnetId"], [group["GroupId"] for group in record["SecurityGroups"]])
+        if image["OwnerId"] == images.DEBIAN and (key := key_pairs.let_in(record["_public_key"], emulator.plain(record["UserData"]))):
+            # By a process in it: a file that Docker puts there would leave mount points behind, and an image would have them.
+            engine.exec_in(container_of(instance_id), ["sh", "-c", 'echo "$1" > /root/.ssh/authorized_keys', "sh", key])
     except (engine.EngineError, RuntimeError, OSError) as error:
         _discard(record)
         raise Refused("InternalError", f"Failed to start {instance_id} from {record['ImageId']}: {error}", 500) from error

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateKeyPair.html
 from __future__ import annotations
 
 import base64
-import functools
 import subprocess
 import tempfile
 import time
@@ -106,24 +105,14 @@ def describe(params: Record) -> Any:
     return ec2._xml(200, "DescribeKeyPairsResponse", f"<keySet>{items}</keySet>")
 
 
-@functools.cache
-def _host_key() -> str:
-    """One for all builders of this cloud: at AWS cloud-init makes each its own."""
-    return generate(comment="builder")[0]
+def let_in(public: str, user_data: str) -> str:
+    """The key by which cloud-init lets in as root on a machine of Debian's image, empty if it does not.
 
-
-def first_boot(public: str, user_data: str) -> dict[str, str]:
-    """What cloud-init writes on a machine of Debian's image at its first boot, as far as it is served here: path → content.
-
-    Of the user data it reads `disable_root: false` with `users: []`, which lets the launch's key in as root; the account `admin` is not made.
+    Of the user data it reads `disable_root: false` with `users: []`, and nothing else; the account `admin` is not made.
     https://cloudinit.readthedocs.io/en/22.4.2/topics/modules.html#ssh
     """
-    files = {"/etc/ssh/ssh_host_ed25519_key": _host_key()}
-    if public and user_data.startswith("#cloud-config"):
-        config = yaml.safe_load(user_data)
-        if config.get("disable_root") is False and config.get("users") == []:
-            files["/root/.ssh/authorized_keys"] = public
-    return files
+    config = yaml.safe_load(user_data) if user_data.startswith("#cloud-config") else {}
+    return public if config.get("disable_root") is False and config.get("users") == [] else ""
 
 
 def install() -> None:

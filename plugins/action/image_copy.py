@@ -69,7 +69,7 @@ def wanted_of(release: Release, roles: list[str] | None, source: str) -> list[Wa
                 COPIED_FROM: release.images[role],
             },
         )
-        for role in roles or sorted(release.images)
+        for role in (sorted(release.images) if roles is None else roles)
     ]
 
 

@@ -24,7 +24,7 @@ options:
         beside it.
       - A record is JSON with C(role), C(kind) (such as V(docker), V(ami) or V(box); V(docker) if it is not said), C(bake_key), the id of the base
         image as C(inputs["base image"]), and the id of the converge as C(docker_id) or C(id). An image that was made of another one's file system
-        has that one's id.
+        has that one's id. Where what it began with was made of another base in turn, C(base) is that one's id.
       - Its file system is that of the image C(docker_id) in Docker, or lies at C(path), which is a tar or a folder.
       - C(ports), if it has them, are what V(ss -H -l -n -t -u -p) printed on a machine of that image.
     type: list

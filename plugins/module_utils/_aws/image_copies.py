@@ -107,7 +107,7 @@ def await_all(target: End, images: Mapping[str, str], seconds: float, emit: Call
     :raises Failure: as soon as one failed, or when the time is over; then the copies go on, and the next run finds them.
     """
     deadline, told = time.monotonic() + seconds, dict.fromkeys(images, "")
-    while True:
+    while images:
         rows = {
             row["ImageId"]: row for row in described(target.ec2, "follow copies in account", target.name, owners=["self"], ids=list(images.values()))
         }

@@ -84,7 +84,18 @@ class AmiBakery(Bakery):
             code, out, _err = self._start(["docker", "images", "--no-trunc", "--quiet", "--filter", f"label=twine.image={image}"])
         except FileNotFoundError:
             return found
-        return {**found, "docker_id": out.split()[0].removeprefix("sha256:")} if code == 0 and out.strip() else found
+        if code or not out.strip():
+            return found
+        docker_id = out.split()[0].removeprefix("sha256:")
+        # Debian's AMI may itself have been made of the checkout's base image. Then both stand on one base, and a proof of parity has to know.
+        base, first = self._bottom(self.base), self._bottom(docker_id)
+        return {**found, "docker_id": docker_id, **({"base": base[0]} if base[1] == first[1] else {})}
+
+    def _bottom(self, image: str) -> tuple[str, str]:
+        """The id of a Docker image, and its lowest layer."""
+        command = ["docker", "image", "inspect", "--format", "{{.Id}} {{index .RootFS.Layers 0}}", image]
+        identity, _space, layer = self._run(command, f"look at image {image}").strip().partition(" ")
+        return identity.removeprefix("sha256:"), layer
 
     def _environment(self) -> dict[str, str]:
         mine = {"AWS_PROFILE": self.place.profile, "AWS_POLL_DELAY_SECONDS": str(_POLL_SECONDS), "AWS_MAX_ATTEMPTS": str(_POLLS)}

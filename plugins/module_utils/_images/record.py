@@ -34,7 +34,7 @@ def read_record(path: Path) -> Record:
             kind=found.get("kind", "docker"),
             id=found.get("id") or docker_id,
             bake_key=found["bake_key"],
-            base=found["inputs"]["base image"].removeprefix("sha256:"),
+            base=found.get("base") or found["inputs"]["base image"].removeprefix("sha256:"),
         )
     except FileNotFoundError:
         raise ManifestError(f"Failed to read the record {path}: it is not there. Make the image, which writes it.") from None

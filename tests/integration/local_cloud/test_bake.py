@@ -95,14 +95,39 @@ def of_the_bake(account: str, record: dict[str, Any]) -> list[str]:
     return [row["ImageId"] for row in client(account, "ec2").describe_images(Owners=["self"], Filters=by_key)["Images"]]
 
 
+def ansible(folder: Path, then: str) -> str:
+    """An ansible-playbook of a version of its own, which moves the key: what was baked before is not found, and stays."""
+    path = folder / "ansible-playbook"
+    path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "ansible-playbook [core 2.99.{os.getpid()}-{len(then)}]" && exit\n{then}\n')
+    path.chmod(0o755)
+    return str(path)
+
+
 @pytest.fixture(scope="module")
-def baked(stacks: Stacks) -> Iterator[Baked]:
+def real(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return ansible(tmp_path_factory.mktemp("bin"), f'exec {Path(sys.executable).parent / "ansible-playbook"} "$@"')
+
+
+@pytest.fixture(scope="module")
+def records() -> Iterator[Path]:
+    """The folder of records, which is as it was afterwards."""
+    folder = checkout.BUILD / "images"
+    before = {path: path.read_bytes() for path in folder.glob("bastion.ami.*")}
+    yield folder
+    for path in folder.glob("bastion.ami.*"):
+        path.unlink()
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def baked(stacks: Stacks, records: Path, real: str) -> Iterator[Baked]:
     """Baked once for all tests here; what of it is in the accounts goes with the cloud, or before it."""
     assert (checkout.BUILD / "releases" / "snapshot.json").is_file(), "Nothing is published that could be baked. Run: make published"
     keys = {"dev": key("dev", PROD), "prod": key("prod")}
     before = len(calls())
-    played("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=keys["dev"])
-    record = json.loads((checkout.BUILD / "images" / "bastion.ami.json").read_text())
+    played("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=keys["dev"], bake_ansible_playbook=real)
+    record = json.loads((records / "bastion.ami.json").read_text())
     found = Baked(record, calls()[before:], keys)
     yield found
     for account in NAMES:
@@ -133,7 +158,7 @@ def test_the_builder_starts_from_debians_own_image_with_metadata_of_version_two(
     [source] = [asked for asked in baked.asked("DescribeImages") if DEBIAN in asked.get("Owners", [])]
     assert {"Name": "virtualization-type", "Values": ["hvm"]} in source["Filters"]
     [run] = baked.asked("RunInstances")
-    assert (run["ImageId"], run["InstanceType"]) == (baked.record["inputs"]["base image"], "t3.medium")
+    assert (run["ImageId"], run["InstanceType"]) == (baked.record["inputs"]["base image"], "t3.large")
     assert run["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"}
     [disk] = run["BlockDeviceMappings"]
     wanted = {"VolumeType": "gp3", "VolumeSize": 4, "Encrypted": True, "KmsKeyId": baked.keys["dev"], "DeleteOnTermination": True}
@@ -169,15 +194,25 @@ def test_the_image_is_made_of_a_stopped_builder_and_says_what_it_was_made_of(bak
     assert lineage.items() <= tags(snapshot).items()
 
 
+def test_its_file_system_is_at_hand_and_tells_its_base(baked: Baked) -> None:
+    base = docker("image", "inspect", "--format", "{{.Id}}", "twine/base:bookworm")
+    assert f"sha256:{baked.record['base']}" == base
+    manifest = json.loads((checkout.BUILD / "images" / "bastion.ami.manifest.json").read_text())
+    assert (manifest["build"]["id"], "openssh-server" in manifest["packages"]) == (baked.image, True)
+    # Nothing of who baked it: no account, no key, no record of a log-in.
+    assert "admin" not in manifest["users"]
+    assert [path for path in manifest["files"] if path.startswith(("/root/.ssh/", "/etc/ssh/ssh_host_", "/var/log/wtmp"))] == []
+
+
 def test_nothing_of_the_builder_is_left(baked: Baked) -> None:
     assert left_by_builders() == NOTHING
     containers = docker("ps", "--all", "--filter", f"label={checkout.label()}", "--filter", "label=twine.role=debian", "--quiet")
     assert containers == ""
 
 
-def test_the_same_key_is_found_and_nothing_is_started(baked: Baked) -> None:
+def test_the_same_key_is_found_and_nothing_is_started(baked: Baked, real: str) -> None:
     before = len(calls())
-    said = played("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"])
+    said = played("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=real)
     assert f"bastion {baked.record['bake_key']}: unchanged" in said
     assert calls()[before:] == []
 
@@ -202,19 +237,12 @@ def test_prod_gets_a_copy_of_its_own_under_its_own_key_and_once_only(baked: Bake
     assert yaml.safe_load(release.read_text())["copies"]["prod"] == {"bastion": copy}
 
 
-def test_a_bake_that_fails_leaves_nothing_and_the_last_image_in_use(baked: Baked, tmp_path: Path) -> None:
-    done = play("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=str(broken(tmp_path)))
+def test_a_bake_that_fails_leaves_nothing_and_the_last_image_in_use(baked: Baked, records: Path, tmp_path: Path) -> None:
+    failing = ansible(tmp_path, "echo a role failed; exit 2")
+    done = play("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=failing)
     assert done.returncode != 0 and "Failed to bake image bastion: Packer ended with 1" in " ".join(done.stdout.split())
     assert left_by_builders() == NOTHING
-    assert json.loads((checkout.BUILD / "images" / "bastion.ami.json").read_text()) == baked.record
-
-
-def broken(folder: Path) -> Path:
-    """An ansible-playbook whose version is another one, so that the key moves, and which fails as a role in the middle would."""
-    path = folder / "ansible-playbook"
-    path.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "ansible-playbook [core 0.0]" && exit\necho "a role failed"; exit 2\n')
-    path.chmod(0o755)
-    return path
+    assert json.loads((records / "bastion.ami.json").read_text()) == baked.record
 
 
 def test_the_reaper_says_what_nobody_uses_and_takes_it_only_when_told(baked: Baked, release: Path) -> None:

@@ -92,6 +92,12 @@ def test_a_failed_copy_goes_and_another_is_made() -> None:
     ours.assert_no_pending_responses()
 
 
+def test_no_roles_are_no_roles() -> None:
+    (source, _theirs), (target, _ours) = end("dev", "1"), end("prod", "2")
+    assert wanted_of(RELEASE, [], "dev") == []
+    assert copy_all(source, target, [], {"kms_key_id": "", "wait": 60}, False, lambda line: None) == {"changed": False, "copied": [], "images": {}}
+
+
 def test_check_mode_says_what_it_would_copy_and_writes_nothing() -> None:
     (source, _theirs), (target, ours) = end("dev", "1"), end("prod", "2")
     images(ours)

@@ -18,6 +18,9 @@ OWN = {"ImageId": "ami-0123456789abcdef0", "OwnerId": "111111111111", "CreationD
 DEBIAN = {"ImageId": "ami-debian", "OwnerId": "136693071363", "CreationDate": "2026-01-01T00:00:00.000Z", "Name": "debian-12-arm64-20260101-0000"}
 
 
+LAYERS = {"base": "ours", "d" * 64: "ours"}
+
+
 class Ec2:
     """Answers DescribeImages: Debian's by its owner, ours as soon as Packer has run."""
 
@@ -40,6 +43,8 @@ def bakery(tmp_path: Path) -> AmiBakery:
             ec2.baked.append(OWN)
         with (tmp_path / "started").open("a") as file:
             file.write(json.dumps({"command": command, "environment": options["environ_update"]}) + "\n")
+        if "inspect" in command:
+            return 0, f"sha256:{'b' * 64} layer-of-{LAYERS.get(command[-1], 'another')}\n", ""
         return (0, "", "") if command[0] != "docker" else (0, f"sha256:{'d' * 64}\n", "")
 
     more = {"credentials_file": "/credentials", "ssh_from": "192.0.2.1/32", "source_owner": "136693071363"}
@@ -76,6 +81,12 @@ def test_a_found_image_starts_nothing_but_is_recorded(bakery: AmiBakery) -> None
     assert not [one for one in started(bakery) if "build" in one["command"]]
     record = json.loads((bakery.records / "web.ami.json").read_text())
     assert {"kind": "ami", "image_id": OWN["ImageId"], "id": OWN["ImageId"], "docker_id": "d" * 64}.items() <= record.items()
+
+
+@pytest.mark.parametrize(("bottom", "base"), [("ours", "b" * 64), ("debian's", None)])
+def test_an_image_on_the_checkouts_own_base_says_so(bakery: AmiBakery, monkeypatch: pytest.MonkeyPatch, bottom: str, base: str | None) -> None:
+    monkeypatch.setitem(LAYERS, "d" * 64, bottom)
+    assert bakery.identity("web", "k1", "ami-1").get("base") == base
 
 
 def test_an_image_that_another_account_owns_is_not_there(bakery: AmiBakery) -> None:

@@ -38,6 +38,10 @@ def test_a_box_of_a_bakes_file_system_is_that_bake(tmp_path: Path) -> None:
     assert read_record(record(tmp_path, {**BAKED, "kind": "box", "path": "/box.tar"})).build.id == "d1"
 
 
+def test_a_base_that_was_made_of_another_counts_as_that(tmp_path: Path) -> None:
+    assert read_record(record(tmp_path, {**BAKED, "base": "b0"})).build.base == "b0"
+
+
 def without(content: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key != name}
 
