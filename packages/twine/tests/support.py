@@ -162,9 +162,8 @@ class Machine:
 
     def lets_in(self, user: str, password: str, database: str = "twine") -> bool:
         """Say whether the database knows the user by this password."""
-        place = {"host": "127.0.0.1", "port": self.postgres.port, "dbname": database, "application_name": "test"}
         try:
-            psycopg.connect(user=user, password=password, **place).close()
+            psycopg.connect(host="127.0.0.1", port=self.postgres.port, dbname=database, user=user, password=password).close()
         except psycopg.OperationalError:
             return False
         return True
