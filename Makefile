@@ -41,7 +41,7 @@ lint-%: setup
 	@$(PYTHON) -m tools.lint --again $*
 
 unit: setup ## run unit tests, the tests of conventions and those of our packages
-	@$(PYTHON) -m pytest tests/unit tests/conventions -n 2 -q
+	@$(PYTHON) -m pytest tests/unit tests/conventions -n 2 --dist worksteal -q
 	@for tests in packages/*/tests; do \
 	  if [ -x $$tests/run ]; then $$tests/run; else $(PYTHON) -m pytest -q -c $${tests%/tests}/pyproject.toml $$tests; fi; \
 	done
@@ -53,7 +53,7 @@ molecule: published ## converge and verify every role in Docker
 	@$(PYTHON) -m tools.molecule
 
 integration: setup ## run the local cloud and aptly for real, beside whatever else runs
-	@$(PYTHON) -m pytest tests/integration -q
+	@$(PYTHON) -m pytest tests/integration -n 2 -q
 
 # Beside a folder of that name.
 .PHONY: jenkins jenkins-plugins

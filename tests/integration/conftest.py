@@ -1,25 +1,30 @@
-"""What several of these tests begin with."""
+"""What several of these tests begin with, and which of them run side by side."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tools import checkout
 
-HERE = Path(__file__).parent
 # Both publish on the one repository machine.
 TOGETHER = {"jenkins": "repository"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Folders run side by side (`make integration`), but for those that share a machine; the tests of one do not."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            folder = item.path.relative_to(HERE).parts[0]
-            item.add_marker(pytest.mark.xdist_group(TOGETHER.get(folder, folder)))
+class FolderByFolder(LoadScopeScheduling):
+    """Folders run side by side, the tests of one do not."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = Path(nodeid.partition("::")[0]).parent.name
+        return TOGETHER.get(folder, folder)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderByFolder:
+    return FolderByFolder(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,11 @@ class Estate:
     @property
     def release(self) -> Path:
         return (self.folder / "releases" / "current.yml").resolve()
+
+    @property
+    def from_here(self) -> str:
+        """The release's path, from where playbooks are run."""
+        return os.path.relpath(self.release, checkout.ROOT)
 
     def change(self, **changes: Any) -> None:
         self.release.write_text(yaml.safe_dump(yaml.safe_load(self.release.read_text()) | changes))
@@ -173,8 +179,9 @@ def test_a_rollout_asks_for_the_same(estate: Estate, cloud: Cloud) -> None:
 
 
 def test_what_was_signed_goes_on_to_every_account(estate: Estate, cloud: Cloud) -> None:
+    """Its path may begin where one stands."""
     estate.sign()
-    done = estate.playbook("deploy", cloud)
+    done = estate.playbook("deploy", cloud, release_file=estate.from_here)
 
     assert done.returncode != 0 and "Failed to read the stacks" not in done.stdout
     assert any("222233334444" in call for call in cloud.calls), done.stdout
@@ -188,3 +195,12 @@ def test_dev_needs_no_signature_but_a_release(estate: Estate, cloud: Cloud) -> N
     estate.change(plan={})
     done = estate.playbook("deploy", cloud, only=["dev"])
     assert "at plan: it is empty" in done.stdout + done.stderr and cloud.calls == []
+
+
+def test_two_releases_are_told_apart_by_path_or_by_name(estate: Estate) -> None:
+    earlier = estate.release.with_name("earlier.yml")
+    earlier.write_text(estate.release.read_text().replace("ami-0123456789abcdef0", "ami-fedcba9876543210f"))
+    done = estate.playbook("release_diff", **{"from": os.path.relpath(earlier, checkout.ROOT), "to": "current"})
+
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"twine +ami-fedcba9876543210f .*→ ami-0123456789abcdef0", done.stdout), done.stdout

@@ -110,9 +110,7 @@ def hold(root: Path) -> str:
     """Have the turn until another waits for it; who had it."""
     with writer(root / "writer.lock", "hold the turn", PATIENCE):
         print("held", flush=True)
-        _wait("another wait", lambda: len(list((root / "writer.lock.queue").iterdir())) > 1)
-        # Whoever waits looks at once.
-        time.sleep(0.3)
+        _wait("another wait", partial(_another_waits, root / "writer.lock.queue"))
     return f"process {os.getpid()} (hold the turn)"
 
 
@@ -133,6 +131,12 @@ def kill_at(root: Path, *delays: str) -> list[dict[str, Any]]:
         child.wait()
         told.append({"before": before, "killed": killed, "after": read(root), "again": publish(root, ALWAYS, wanted), "end": read(root)})
     return told
+
+
+def _another_waits(queue: Path) -> bool:
+    """Whether somebody has a place behind ours, and had the time to look who has the turn."""
+    behind = sorted(queue.iterdir())[1:]
+    return any(time.time() - place.stat().st_mtime > 0.3 for place in behind)
 
 
 def _turn_of(root: Path, pid: int) -> bool:

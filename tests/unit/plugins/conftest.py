@@ -17,7 +17,7 @@ from ansible_collections.twine.platform.plugins.module_utils._packages import ru
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.tree import sha256_of
-from tests.support import debian
+from tests.support import debian, trees
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY_EMAIL = "tests@example.invalid"
@@ -47,20 +47,29 @@ def signing_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture
-def aptly(tmp_path: Path, signing_home: Path) -> Aptly:
-    """A real aptly with an empty repository."""
+def aptly_at(root: Path, signing_home: Path) -> Aptly:
+    """A real aptly with an empty repository in a folder that is made for it."""
     binary = ROOT / "build" / "tools" / "bin" / "aptly"
     found = str(binary) if binary.is_file() else shutil.which("aptly")
     if found is None:
         pytest.fail("Failed to find aptly: it is not built. Run `make setup`.")
-    root = tmp_path / "aptly"
     root.mkdir()
     (root / ".gnupg").symlink_to(signing_home)
     (root / "incoming").mkdir()
     config = root / "aptly.conf"
     config.write_text(f'{{"rootDir": "{root}", "gpgProvider": "gpg", "skipLegacyPool": true}}')
     return Aptly(as_oneself, root, config, getpass.getuser(), found)
+
+
+def fill(aptly: Aptly, origin: Aptly) -> None:
+    """Bring an empty aptly all that another has: what takes seconds to make is made once, and changed in copies."""
+    trees.copy(origin.root, aptly.root, ".gnupg", "aptly.conf")
+
+
+@pytest.fixture
+def aptly(tmp_path: Path, signing_home: Path) -> Aptly:
+    """A real aptly with an empty repository."""
+    return aptly_at(tmp_path / "aptly", signing_home)
 
 
 @pytest.fixture
@@ -73,9 +82,14 @@ def public_key(signing_home: Path) -> str:
 @pytest.fixture
 def make_deb(aptly: Aptly, tmp_path: Path) -> Callable[..., Deb]:
     """Makes a real deb in aptly's incoming folder; returns what identifies it."""
+    return deb_maker(aptly, tmp_path / "tree")
+
+
+def deb_maker(aptly: Aptly, trees: Path) -> Callable[..., Deb]:
+    """Makes real debs in aptly's incoming folder, of trees that it writes."""
 
     def make(name: str = "greeting", version: str = "1.0-1", text: str = "hello", depends: str = "") -> Deb:
-        tree = tmp_path / "tree" / f"{name}-{version}-{text}"
+        tree = trees / f"{name}-{version}-{text}"
         (tree / "DEBIAN").mkdir(parents=True)
         fields = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "A <a@example.org>", "Description": text}
         fields |= {"Depends": depends} if depends else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,32 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.runner im
 from ansible_collections.twine.platform.plugins.module_utils._packages.tree import file_digests
 from ansible_collections.twine.platform.plugins.modules import aptly_mirror, aptly_prune, aptly_publication, aptly_snapshot
 from tests.benchmarks import publish
-from tests.support import processes, small_debs
+from tests.support import processes, small_debs, trees
 from tests.support.web import served
 
 Ensure = Callable[[dict[str, Any], bool, Runner], dict[str, Any]]
 UNSHOWN = "20250101T000000Z-0123456789ab"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[publish.Site]:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[publish.Site]:
     """Two packages, published to two places, and a snapshot that nobody shows."""
-    made = publish.build(tmp_path, 2)
-    made.aptly.make_snapshot("main", UNSHOWN, made.debs[:1], made.debs[1:])
-    yield made
-    subprocess.run(["gpgconf", "--homedir", str(tmp_path / ".gnupg"), "--kill", "all"], capture_output=True, check=False)
+    folder = tmp_path_factory.mktemp("site")
+    built = publish.build(folder, 2)
+    built.aptly.make_snapshot("main", UNSHOWN, built.debs[:1], built.debs[1:])
+    yield built
+    subprocess.run(["gpgconf", "--homedir", str(folder / ".gnupg"), "--kill", "all"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def site(made: publish.Site, tmp_path: Path) -> publish.Site:
+    """A copy of it."""
+    origin = made.aptly.root
+    aptly = replace(made.aptly, root=tmp_path / "aptly", config=tmp_path / "aptly" / "aptly.conf")
+    trees.copy(origin, aptly.root, ".gnupg")
+    aptly.config.write_text(aptly.config.read_text().replace(str(origin), str(aptly.root)))
+    (aptly.root / ".gnupg").symlink_to(origin / ".gnupg")
+    return publish.Site(aptly, list(made.debs), made.key)
 
 
 def snapshot(site: publish.Site) -> tuple[Ensure, dict[str, Any], dict[str, dict[str, Any]]]:

@@ -18,6 +18,7 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.publicati
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import Result
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Merged, Repository, Rules
 from tests.support.web import served
+from tests.unit.plugins.conftest import aptly_at, deb_maker, fill
 
 KEY_EMAIL = "tests@example.invalid"
 MakeDeb = Callable[..., Deb]
@@ -33,31 +34,33 @@ class Archive:
 
     def publish(self, suite: str, *debs: Deb) -> None:
         """Have the suite show exactly these; their files lie where `make_deb` puts them."""
-        repository = Repository(self.upstream, suite, "main", suite, Rules())
-        made = repository.ensure(debs, {deb.name: self.mirror.aptly.root / "incoming" / deb.file_name for deb in debs}, 5)
-        publisher = Publisher(self.upstream, Settings(KEY_EMAIL, "tests", "tests", ("amd64",)))
-        publisher.ensure(Publication(suite, suite, "main", made.name), 5)
+        publish(self.upstream, self.mirror.aptly.root / "incoming", suite, debs)
+
+
+def publish(upstream: Aptly, incoming: Path, suite: str, debs: Sequence[Deb]) -> None:
+    repository = Repository(upstream, suite, "main", suite, Rules())
+    made = repository.ensure(debs, {deb.name: incoming / deb.file_name for deb in debs}, 5)
+    publisher = Publisher(upstream, Settings(KEY_EMAIL, "tests", "tests", ("amd64",)))
+    publisher.ensure(Publication(suite, suite, "main", made.name), 5)
 
 
 @pytest.fixture
 def archive(aptly: Aptly, tmp_path: Path, signing_home: Path) -> Iterator[Archive]:
-    root = tmp_path / "upstream"
-    root.mkdir()
-    (root / ".gnupg").symlink_to(signing_home)
-    config = root / "aptly.conf"
-    config.write_text(f'{{"rootDir": "{root}", "gpgProvider": "gpg", "skipLegacyPool": true}}')
-    upstream = dataclasses.replace(aptly, root=root, config=config)
-    (root / "public").mkdir()
+    upstream = aptly_at(tmp_path / "upstream", signing_home)
+    (upstream.root / "public").mkdir()
     keyring = tmp_path / "archive-keyring.gpg"
     keyring.write_bytes(subprocess.run(["gpg", "--homedir", str(signing_home), "--export", KEY_EMAIL], check=True, capture_output=True).stdout)
-    with served(root / "public") as address:
+    with served(upstream.root / "public") as address:
         suites = (Suite(f"{address}/stable", "stable", ("main",)), Suite(f"{address}/security", "security", ("main",)))
         yield Archive(upstream, address, Mirror(aptly, "debian", suites, ("amd64",), keyring))
 
 
-@pytest.fixture
-def distribution(archive: Archive, make_deb: MakeDeb) -> dict[str, Deb]:
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory, signing_home: Path) -> tuple[Aptly, dict[str, Deb]]:
     """A web server that needs a library; security has a newer library, which needs something that only stable has."""
+    folder = tmp_path_factory.mktemp("published")
+    upstream = aptly_at(folder / "upstream", signing_home)
+    make_deb = deb_maker(upstream, folder / "tree")
     debs = {
         "web": make_deb("web", depends="libone (>= 1.0)"),
         "libone": make_deb("libone"),
@@ -66,8 +69,16 @@ def distribution(archive: Archive, make_deb: MakeDeb) -> dict[str, Deb]:
         "fixed": make_deb("libone", "1.0-1+deb1", depends="extra"),
         "other": make_deb("other", "2.0-1"),
     }
-    archive.publish("stable", *[debs[name] for name in ("web", "libone", "extra", "unwanted")])
-    archive.publish("security", debs["fixed"], debs["other"])
+    publish(upstream, upstream.root / "incoming", "stable", [debs[name] for name in ("web", "libone", "extra", "unwanted")])
+    publish(upstream, upstream.root / "incoming", "security", [debs["fixed"], debs["other"]])
+    return upstream, debs
+
+
+@pytest.fixture
+def distribution(archive: Archive, published: tuple[Aptly, dict[str, Deb]]) -> dict[str, Deb]:
+    """That distribution, in this archive."""
+    upstream, debs = published
+    fill(archive.upstream, upstream)
     return debs
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.aptly import Aptly, Publication
-from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
 from ansible_collections.twine.platform.plugins.module_utils._packages.prune import Pruner, unreached
 from ansible_collections.twine.platform.plugins.module_utils._packages.publication import Publisher, Settings
 from ansible_collections.twine.platform.plugins.module_utils._packages.snapshot import Repository, Rules
+from tests.unit.plugins.conftest import aptly_at, deb_maker, fill
 
 OLD, NEW = "20251101T000000Z-000000000000", "20251102T000000Z-111111111111"
+SETTINGS = Settings("tests@example.invalid", "tests", "tests")
 DEBIAN_OLD, DEBIAN_NEW = "debian-20251101T000000Z-00000000-000000000000", "debian-20251102T000000Z-00000000-111111111111"
 
 
@@ -37,17 +37,28 @@ def test_what_goes(snapshots: list[str], live: list[str], gone: list[str]) -> No
     assert unreached(snapshots, live) == gone
 
 
-@pytest.fixture
-def releases(aptly: Aptly, make_deb: Callable[..., Deb]) -> tuple[Pruner, list[str]]:
-    """Three releases, the last of which is published, and a pruner."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, signing_home: Path) -> tuple[Aptly, list[str]]:
+    """Three releases, the last of which is published."""
+    folder = tmp_path_factory.mktemp("releases")
+    aptly = aptly_at(folder / "aptly", signing_home)
+    make_deb = deb_maker(aptly, folder / "tree")
     repository = Repository(aptly, "main", "main", "bookworm", Rules())
-    publisher = Publisher(aptly, Settings("tests@example.invalid", "tests", "tests"))
+    publisher = Publisher(aptly, SETTINGS)
     names = []
     for version in ("1.0-1", "1.1-1", "1.2-1"):
         deb = make_deb(version=version)
         names.append(repository.ensure([deb], {deb.name: aptly.root / "incoming" / deb.file_name}, 5).name)
         publisher.ensure(Publication(".", "bookworm", "main", names[-1]), 5)
-    return Pruner(publisher, "main"), names
+    return aptly, names
+
+
+@pytest.fixture
+def releases(aptly: Aptly, made: tuple[Aptly, list[str]]) -> tuple[Pruner, list[str]]:
+    """Those releases, and a pruner."""
+    origin, names = made
+    fill(aptly, origin)
+    return Pruner(Publisher(aptly, SETTINGS), "main"), names
 
 
 def files(folder: Path) -> list[str]:
