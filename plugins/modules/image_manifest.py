@@ -73,7 +73,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.twine.platform.plugins.module_utils._images.containers import ports_of, root_of
+from ansible_collections.twine.platform.plugins.module_utils._images.containers import orderly, ports_of, root_of
 from ansible_collections.twine.platform.plugins.module_utils._images.manifest import ManifestError, collector, load, manifest_of, text_of
 from ansible_collections.twine.platform.plugins.module_utils._images.record import Record, read_record
 from ansible_collections.twine.platform.plugins.module_utils._images.root import RootError, read
@@ -120,7 +120,7 @@ def main() -> None:
         records = [read_record(Path(path)) for path in module.params["records"]]
         wanted = [record for record in records if not is_known(record, module.params["boot"])]
         if wanted and not module.check_mode:
-            with ThreadPoolExecutor(max_workers=2) as workers:
+            with orderly(), ThreadPoolExecutor(max_workers=2) as workers:
                 list(workers.map(lambda record: write(module, record), wanted))
         module.exit_json(changed=bool(wanted), written=[str(record.manifest) for record in wanted])
     except (ManifestError, RootError, OSError) as error:

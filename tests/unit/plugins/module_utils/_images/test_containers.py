@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,19 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_file_system_is_exported_and_the_container_removed(tmp_path: Path) -> None:
     docker = Docker({}, machine.packed(machine.make(tmp_path / "root"), tmp_path / "root.tar"))
     assert "/etc/passwd" in containers.root_of(docker, "web", {}).contents
+    assert docker.removed == ["c1"]
+
+
+def test_a_machine_that_is_being_read_goes_when_the_reader_is_ended(tmp_path: Path) -> None:
+    docker = Docker({}, machine.packed(machine.make(tmp_path / "root"), tmp_path / "root.tar"))
+
+    def read(command: list[str]) -> Answer:
+        if command[1] == "export":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return docker(command)
+
+    with pytest.raises(KeyboardInterrupt), containers.orderly(), ThreadPoolExecutor() as workers:
+        workers.submit(containers.root_of, read, "web", {}).result()
     assert docker.removed == ["c1"]
 
 
