@@ -10,7 +10,7 @@ short_description: Give a login in Secrets Manager another password
 version_added: 0.1.0
 author: The twine.platform authors (@twine-platform)
 description:
-  - Writes a new version of a secret of the form C({"username": …, "password": …}), with the same user and a password that Secrets Manager makes.
+  - Writes a new version of a secret that is JSON with C(username) and C(password), with the same user and a password that Secrets Manager makes.
     The password is neither shown nor kept.
   - What uses the login takes it over by itself. Machines fetch their secrets every ten minutes, the first that has the new one sets it in the
     database, and an application that is refused asks for it at once.

@@ -52,7 +52,7 @@ def _of_ansible(lines: Sequence[str]) -> str:
         return ""
     task = next((found["name"] for line in reversed(lines[:fatal]) if (found := _TASK.match(line))), "a task")
     message = _message(lines[fatal:])
-    return message if message.startswith("Failed to ") else f"task “{task}”: {message}" if message else f"task “{task}” failed"
+    return message if message.startswith("Failed to ") else f"task '{task}': {message}" if message else f"task '{task}' failed"
 
 
 def _message(lines: Sequence[str]) -> str:

@@ -97,11 +97,11 @@ TASKS: dict[str, list[dict[str, object]]] = {
     ],
 }
 FAILS = {
-    "locked": r"task “common : Install packages”: .*dpkg.*lock-frontend.*holds apt's lock: wait for its end or stop it, then bake again\.",
-    "away": r"task “common : Install packages”: .*twine-archive-keyring.*The package repository does not answer: .*, then bake again\.",
-    "half": r"task “Make an account of a group that is not there”: Group nobodys does not exist\. Read .*half\.log, mend what .*, then bake again\.",
+    "locked": r"task 'common : Install packages': .*dpkg.*lock-frontend.*holds apt's lock: wait for its end or stop it, then bake again\.",
+    "away": r"task 'common : Install packages': .*twine-archive-keyring.*The package repository does not answer: .*, then bake again\.",
+    "half": r"task 'Make an account of a group that is not there': Group nobodys does not exist\. Read .*half\.log, mend what .*, then bake again\.",
     "unsealed": r"Failed to seal the image: these do not belong into it.*/etc/machine/machine\.env.*\.",
-    "full": r"task “common : Install packages”: .*enough free space in /dev/shm/archives.*\. Free space where Docker keeps its data.*bake again\.",
+    "full": r"task 'common : Install packages': .*enough free space in /dev/shm/archives.*\. Free space where Docker keeps its data.*bake again\.",
 }
 STOPPED = {"interrupted": signal.SIGINT, "terminated": signal.SIGTERM}
 UNWRITTEN = r"[0-9a-f]{12} in .*good\.json: No space left on device\. The image before it stays in use; free space .* finds this one\."

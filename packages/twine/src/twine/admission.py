@@ -50,11 +50,8 @@ def admit(settings: Settings) -> str:
     fetch_again(settings)
     user, password = settings.secrets.read_login(APPLICATION)
     try:
-        with closing(psycopg2.connect(**connection_arguments(settings, ADMIN))) as connection, connection, connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-            is_new = _set_password(connection, cursor, user, password)
-            for grant in GRANTS:
-                cursor.execute(SQL(grant).format(database=Identifier(settings.database_name), user=Identifier(user)))
+        with closing(psycopg2.connect(**connection_arguments(settings, ADMIN))) as connection:
+            is_new = _admit(connection, settings.database_name, user, password)
     except psycopg2.Error as error:
         raise TwineError(
             f"Failed to let {user} into the database {settings.database_name}: {' '.join(str(error).split())}. "
@@ -72,6 +69,16 @@ def _is_let_in(settings: Settings) -> bool:
         if is_refusal(error) or NOT_LET_IN in str(error):
             return False
         raise TwineError(f"Failed to connect to the database as the application: {' '.join(str(error).split())}. See twine check.") from error
+
+
+def _admit(connection: Any, database: str, user: str, password: str) -> bool:
+    """In one transaction, one machine at a time; return whether the user was made."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        is_new = _set_password(connection, cursor, user, password)
+        for grant in GRANTS:
+            cursor.execute(SQL(grant).format(database=Identifier(database), user=Identifier(user)))
+    return is_new
 
 
 def _set_password(connection: Any, cursor: Any, user: str, password: str) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -88,23 +87,23 @@ class Store:
     asks: Path
     user: str = "twine"
     password: str = "third"
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def fetch(self) -> None:
         """Do what `machine-config refresh` does."""
         for ask in self.asks.iterdir():
             ask.unlink()
         # As long as a machine takes to call Secrets Manager.
-        time.sleep(0.3)
+        self.ended.wait(0.3)
         self.machine.write_login("database", self.user, self.password)
         os.utime(self.machine.secrets)
 
     @contextmanager
     def served(self) -> Iterator[None]:
         """Fetch whenever somebody asks."""
-        done = threading.Event()
 
         def serve() -> None:
-            while not done.wait(0.05):
+            while not self.ended.wait(0.05):
                 if any(self.asks.iterdir()):
                     self.fetch()
 
@@ -113,7 +112,7 @@ class Store:
         try:
             yield
         finally:
-            done.set()
+            self.ended.set()
             thread.join()
 
 

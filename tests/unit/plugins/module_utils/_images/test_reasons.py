@@ -33,18 +33,18 @@ def ansible(*result: str) -> str:
     [
         (
             ansible("fatal: [default]: FAILED! => ", "    changed: false", "    msg: no package nginx?"),
-            "task “common : Install packages”: no package nginx",
+            "task 'common : Install packages': no package nginx",
         ),
         (
             ansible("fatal: [default]: FAILED! => ", "    msg: |-", "        E: Could not get lock", "", "        E: of dpkg.", "    rc: 100"),
-            "task “common : Install packages”: E: Could not get lock E: of dpkg",
+            "task 'common : Install packages': E: Could not get lock E: of dpkg",
         ),
         (
             ansible("fatal: [default]: FAILED! => ", "    msg: 'Failed to find sshd hardened: it takes passwords. Look.'"),
             "Failed to find sshd hardened: it takes passwords. Look",
         ),
-        (ansible('fatal: [default]: FAILED! => {"msg": "no\\nway", "rc": 1}'), "task “common : Install packages”: no way"),
-        (ansible("fatal: [default]: UNREACHABLE! => ", "    changed: false"), "task “common : Install packages” failed"),
+        (ansible('fatal: [default]: FAILED! => {"msg": "no\\nway", "rc": 1}'), "task 'common : Install packages': no way"),
+        (ansible("fatal: [default]: UNREACHABLE! => ", "    changed: false"), "task 'common : Install packages' failed"),
         (
             SEAL,
             "Failed to seal the image: not in it: /etc/a, /etc/b",
