@@ -251,8 +251,13 @@ def exec_in(name: str, command: Sequence[str], *, check: bool = True, user: str 
 
 
 def console(name: str, lines: int = 200) -> str:
-    """What systemd and its units said on the console of a container."""
-    raw: bytes = call("GET", f"/containers/{name}/logs", stdout=True, stderr=True, tail=lines)
+    """What systemd and its units said on the console of a container; nothing of one that is not there yet, or no more."""
+    try:
+        raw: bytes = call("GET", f"/containers/{name}/logs", stdout=True, stderr=True, tail=lines)
+    except EngineError as error:
+        if error.status == 404:
+            return ""
+        raise
     return raw.decode(errors="replace")
 
 

@@ -22,7 +22,7 @@ ENDPOINT = f"http://127.0.0.1:{checkout.ports()['cloud']}"
 ACCOUNTS = {"bastion": "333333333333", "dns": "444444444444"}
 OPERATOR = "arn:aws:iam::333333333333:user/operator"
 DOCKERFILE = b"FROM twine/base:bookworm\nRUN systemctl mask getty.target\n"
-WAIT = 30.0
+WAIT = 90.0
 
 
 def local_cloud(*words: str) -> str:

@@ -240,7 +240,7 @@ def test_prod_gets_a_copy_of_its_own_under_its_own_key_and_once_only(baked: Bake
 def test_a_bake_that_fails_leaves_nothing_and_the_last_image_in_use(baked: Baked, records: Path, tmp_path: Path) -> None:
     failing = ansible(tmp_path, "echo a role failed; exit 2")
     done = play("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=failing)
-    assert done.returncode != 0 and "Failed to bake image bastion: Packer ended with 1" in " ".join(done.stdout.split())
+    assert done.returncode != 0 and "Failed to bake image bastion: " in " ".join(done.stdout.split())
     assert left_by_builders() == NOTHING
     assert json.loads((records / "bastion.ami.json").read_text()) == baked.record
 
