@@ -43,7 +43,7 @@ def test_an_image_that_is_not_there_is_told_before_the_first_write(cloud: Cloud)
     assert standing(cloud) == before
 
     ec2 = Accounts(cloud.accounts(), cloud.operator()).client("dev", "ec2", "account")
-    gone["ImageId"] = ec2.describe_images()["Images"][0]["ImageId"]
+    gone["ImageId"] = ec2.describe_images(Owners=["self"])["Images"][0]["ImageId"]
     assert "dev/application" in deploy(cloud, raw).changed
 
 
