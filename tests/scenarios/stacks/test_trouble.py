@@ -31,7 +31,7 @@ Outputs:
 """
 
 
-def test_an_image_that_is_not_there_is_told_before_the_first_write(cloud: Cloud) -> None:
+def test_an_image_that_is_not_there_or_somebody_elses_is_told_before_the_first_write(cloud: Cloud) -> None:
     deploy(cloud, tiny())
     (cloud.folder / "image.yml").write_text(IMAGE)
     raw = tiny("w")
@@ -43,8 +43,10 @@ def test_an_image_that_is_not_there_is_told_before_the_first_write(cloud: Cloud)
     assert standing(cloud) == before
 
     ec2 = Accounts(cloud.accounts(), cloud.operator()).client("dev", "ec2", "account")
-    gone["ImageId"] = ec2.describe_images(Owners=["self"])["Images"][0]["ImageId"]
-    assert "dev/application" in deploy(cloud, raw).changed
+    gone["ImageId"] = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    with pytest.raises(Failure, match=r"deploy stack dev/application: image ami-\w+ is of account \d{12}, and account dev launches only what it"):
+        deploy(cloud, raw)
+    assert standing(cloud) == before
 
 
 def test_a_failed_stack_tells_its_first_failure_and_the_next_run_mends_it(cloud: Cloud) -> None:
