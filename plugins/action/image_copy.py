@@ -8,12 +8,11 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.twine.platform.plugins.action.stack_graph import CREDENTIALS, VARIABLES, entered
-from ansible_collections.twine.platform.plugins.action.stack_graph import ActionModule as StackGraph
 from ansible_collections.twine.platform.plugins.module_utils._aws import image_copies
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
 from ansible_collections.twine.platform.plugins.module_utils._aws.image_copies import COPIED_FROM, End, Wanted
 from ansible_collections.twine.platform.plugins.module_utils._release.release import Release, ReleaseError, from_data
+from ansible_collections.twine.platform.plugins.plugin_utils.accounts import CREDENTIALS, AccountsAction
 
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "release": {"type": "dict", "required": True},
@@ -26,20 +25,17 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(StackGraph):
-    """Talks to both accounts itself; the machine that is managed has no part in it."""
+class ActionModule(AccountsAction):
+    """Talks to both accounts."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Find, copy, wait, tag."""
-        result: dict[str, Any] = super(StackGraph, self).run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, options = self.validate_argument_spec(_ARGUMENTS)
         names = [options["source"], options["target"]]
         try:
             wanted = wanted_of(from_data(options["release"]), options["roles"], options["source"])
-            hosts = {
-                name: self.variables(name, VARIABLES, (task_vars or {})["hostvars"], {}) for name in self.names({"accounts": names}, task_vars or {})
-            }
-            found, accounts = entered(options, hosts)
+            found, accounts = self.enter(options, task_vars or {}, names)
             source, target = (
                 End(name, found[name].account_id, found[name].region, accounts.client(name, "ec2", accounts.source(name))) for name in names
             )

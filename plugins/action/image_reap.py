@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.twine.platform.plugins.action.stack_graph import CREDENTIALS, VARIABLES, entered
-from ansible_collections.twine.platform.plugins.action.stack_graph import ActionModule as StackGraph
 from ansible_collections.twine.platform.plugins.module_utils._aws import leftovers
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
 from ansible_collections.twine.platform.plugins.module_utils._images.reaping import Account, left
 from ansible_collections.twine.platform.plugins.module_utils._release.release import ReleaseError, load
+from ansible_collections.twine.platform.plugins.plugin_utils.accounts import CREDENTIALS, AccountsAction
 
 _ARGUMENTS: dict[str, dict[str, Any]] = {
-    "accounts": {"type": "list", "elements": "str", "default": ["dev", "prod"]},
+    "accounts": {"type": "list", "elements": "str", "default": ["dev", "prod", "bastion"]},
     "releases": {"type": "path", "required": True},
     "older_than": {"type": "float", "default": 24.0},
     "apply": {"type": "bool", "default": False},
@@ -24,19 +23,17 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(StackGraph):
+class ActionModule(AccountsAction):
     """Looks into every account before it removes anything in one."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Look everywhere, decide, and remove if that was asked for."""
-        result: dict[str, Any] = super(StackGraph, self).run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, options = self.validate_argument_spec(_ARGUMENTS)
         try:
             named = named_in(Path(options["releases"]))
-            variables = task_vars or {}
-            hosts = {name: self.variables(name, VARIABLES, variables["hostvars"], {}) for name in self.names(options, variables)}
-            _accounts, clients = entered(options, hosts)
-            ec2 = {name: clients.client(name, "ec2", clients.source(name)) for name in hosts}
+            _found, accounts = self.enter(options, task_vars or {}, options["accounts"])
+            ec2 = {name: accounts.client(name, "ec2", accounts.source(name)) for name in options["accounts"]}
             now = datetime.now(UTC)
             found = {name: left(Account(**leftovers.look(client, name)), named, options["older_than"], now) for name, client in ec2.items()}
             removes = options["apply"] and not self._task.check_mode

@@ -7,39 +7,35 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible.utils.display import Display
-
-from ansible_collections.twine.platform.plugins.action.stack_graph import ARGUMENTS, NO_DEPLOY
-from ansible_collections.twine.platform.plugins.action.stack_graph import ActionModule as StackGraph
 from ansible_collections.twine.platform.plugins.module_utils._aws.consoles import consoles, tag_image
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
 from ansible_collections.twine.platform.plugins.module_utils._images.boot_record import TOLERANCE
 from ansible_collections.twine.platform.plugins.module_utils._images.trial import Records, TrialError, summary, try_image
+from ansible_collections.twine.platform.plugins.plugin_utils.accounts import CREDENTIALS, AccountsAction
 
 TAG = "twine:boot"
-_OWN: dict[str, dict[str, Any]] = {
+_ARGUMENTS: dict[str, dict[str, Any]] = {
     "environment": {"type": "str", "default": "dev"},
     "images": {"type": "dict", "required": True},
     "records": {"type": "path", "required": True},
     "tolerance": {"type": "float", "default": TOLERANCE},
     "wait": {"type": "int", "default": 120},
+    **CREDENTIALS,
 }
 
 
-class ActionModule(StackGraph):
+class ActionModule(AccountsAction):
     """Reads consoles in the account where the images are tried."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Judge each image by its boots, and keep the record of those that nothing is said against."""
-        result: dict[str, Any] = super(StackGraph, self).run(tmp, task_vars)
-        arguments = {name: spec for name, spec in ARGUMENTS.items() if name not in NO_DEPLOY}
-        _checked, options = self.validate_argument_spec({**arguments, **_OWN})
-        options.update(NO_DEPLOY)
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, options = self.validate_argument_spec(_ARGUMENTS)
         if options["tolerance"] < 1:
             return {**result, "failed": True, "msg": f"Failed to try images: tolerance is {options['tolerance']:g}. Give 1 or more."}
         records = Records(Path(options["records"]))
         try:
-            ec2 = self.engine(options, task_vars or {}, Display().display).client(options["environment"], "ec2")
+            ec2 = self.enter(options, task_vars or {}, [options["environment"]])[1].client(options["environment"], "ec2", "role")
             how = {"tolerance": options["tolerance"], "wait": options["wait"]}
             asked = {role: partial(consoles, ec2, options["environment"], image) for role, image in options["images"].items()}
             tried = {role: try_image(role, options["images"][role], ask, records, **how) for role, ask in asked.items()}

@@ -6,11 +6,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ansible_collections.twine.platform.plugins.action.stack_graph import ActionModule as StackGraph
-from ansible_collections.twine.platform.plugins.action.stack_graph import folders
+from ansible_collections.twine.platform.plugins.action.stack_graph import folders, names_in
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
 from ansible_collections.twine.platform.plugins.module_utils._stacks import checks, graph, spec
 from ansible_collections.twine.platform.plugins.module_utils._stacks.shape import shapes
+from ansible_collections.twine.platform.plugins.plugin_utils.accounts import AccountsAction
 
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "images": {"type": "dict", "required": True},
@@ -21,17 +21,17 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(StackGraph):
+class ActionModule(AccountsAction):
     """Reads the inventory and the templates; makes no call."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Render the stacks with these images, check them, and return their digests."""
-        result: dict[str, Any] = super(StackGraph, self).run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, options = self.validate_argument_spec(_ARGUMENTS)
         variables = task_vars or {}
         key, over = options["stacks_variable"], {"release": {"images": options["images"]}}
         try:
-            names = self.names(options, variables)
+            names = self.known(names_in(options, variables), variables)
             raw = {name: self.variables(name, (key,), variables["hostvars"], over).get(key, []) for name in names}
             stacks = spec.parse(raw)
             graph.build(stacks)

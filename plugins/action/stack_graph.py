@@ -9,39 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.twine.platform.plugins.module_utils._aws.accounts import Account, Accounts, Operator
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure, sentence
 from ansible_collections.twine.platform.plugins.module_utils._release import approval
 from ansible_collections.twine.platform.plugins.module_utils._release.release import Release, from_data
 from ansible_collections.twine.platform.plugins.module_utils._stacks.difference import differences
 from ansible_collections.twine.platform.plugins.module_utils._stacks.engine import Engine, Options, Result
-from ansible_collections.twine.platform.plugins.module_utils._stacks.estate import accounts_of
 from ansible_collections.twine.platform.plugins.module_utils._stacks.shape import shapes
+from ansible_collections.twine.platform.plugins.plugin_utils.accounts import CREDENTIALS, VARIABLES, AccountsAction, entered
 
 _TEMPLATES = Path(__file__).resolve().parents[2] / "cloudformation"
-VARIABLES = (
-    "account_id",
-    "account_region",
-    "account_role_arn",
-    "account_external_id",
-    "account_endpoint_url",
-    "account_admin_profile",
-)
 _SIGNERS = "account_release_signers"
-CREDENTIALS: dict[str, dict[str, Any]] = {
-    "profile": {"type": "str"},
-    "access_key": {"type": "str", "no_log": True},
-    "secret_key": {"type": "str", "no_log": True},
-    "session_token": {"type": "str", "no_log": True},
-    "region": {"type": "str"},
-    "endpoint_url": {"type": "str"},
-    "credentials_file": {"type": "path"},
-    "aws_ca_bundle": {"type": "path"},
-    "validate_certs": {"type": "bool", "default": True},
-}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "estate": {"type": "str", "required": True},
     "group": {"type": "str", "default": "accounts"},
@@ -57,25 +36,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "lock_wait": {"type": "int", "default": 900},
     **CREDENTIALS,
 }
-# What only a deploy takes, for actions that do something else in the accounts.
-NO_DEPLOY: dict[str, Any] = {
-    "only": [],
-    "plan_only": True,
-    "destroy": [],
-    "accounts": [],
-    "release_file": None,
-    "parallel": 1,
-    "lock_wait": 0,
-}
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller: it reads the variables of every account and talks to AWS itself."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_diff = True
-    _requires_connection = False
+class ActionModule(AccountsAction):
+    """Deploys from the controller."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Read, check, plan and, unless only asked, deploy."""
@@ -93,7 +57,7 @@ class ActionModule(ActionBase):
 
     def engine(self, options: dict[str, Any], task_vars: dict[str, Any], emit: Callable[[str], None]) -> Engine:
         """The engine over the inventory's accounts, with everything checked that can be before the first call."""
-        names = self.names(options, task_vars)
+        names = self.known(names_in(options, task_vars), task_vars)
         closed = self._closed(names, options, task_vars)
         release = self._release(closed, options, task_vars)
         # What was checked is what is deployed, whatever another variable says.
@@ -128,50 +92,21 @@ class ActionModule(ActionBase):
                 raise Failure(str(found.get("msg", "")))
         return from_data(found["release"])
 
-    @staticmethod
-    def names(options: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
-        """The accounts that are asked for."""
-        names: list[str] = options["accounts"] or task_vars.get("groups", {}).get(options["group"], [])
-        if not names:
-            raise Failure(
-                f"Failed to find accounts in group {options['group']}: the inventory has no such group, or it is empty. "
-                "Pass an estate's inventory, e.g. -i inventories/local."
-            )
-        for name in names:
-            if name not in task_vars["hostvars"]:
-                raise Failure(f"Failed to find account {name}: the inventory has no such host. Correct 'accounts'.")
-        return names
 
-    def variables(self, host: str, wanted: tuple[str, ...], hostvars: Any, over: dict[str, Any]) -> dict[str, Any]:
-        """Variables of an account, rendered, with those of ``over`` in place of its own."""
-        # hostvars[host][key] would not let a value refer to hostvars in turn, as an account's peers do.
-        raw: dict[str, Any] = {**hostvars.raw_get(host), "hostvars": hostvars, **over}
-        templar = self._templar.copy_with_new_env(available_variables=raw)
-        return {key: templar.template(raw[key]) for key in wanted if key in raw}
+def names_in(options: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
+    """The accounts that are asked for."""
+    names: list[str] = options["accounts"] or task_vars.get("groups", {}).get(options["group"], [])
+    if not names:
+        raise Failure(
+            f"Failed to find accounts in group {options['group']}: the inventory has no such group, or it is empty. "
+            "Pass an estate's inventory, e.g. -i inventories/local."
+        )
+    return names
 
 
 def folders(options: dict[str, Any]) -> list[Path]:
     """Where templates are looked for: the user's own folders first."""
     return [*(Path(folder) for folder in options["templates"]), _TEMPLATES]
-
-
-def entered(options: dict[str, Any], hosts: dict[str, dict[str, Any]]) -> tuple[dict[str, Account], Accounts]:
-    """The accounts that inventory hosts describe, and a way into each."""
-    for variables in hosts.values():
-        if options["region"]:
-            variables.setdefault("account_region", options["region"])
-    accounts = accounts_of(hosts)
-    operator = Operator(
-        profile=options["profile"] or "",
-        access_key=options["access_key"] or "",
-        secret_key=options["secret_key"] or "",
-        session_token=options["session_token"] or "",
-        endpoint_url=options["endpoint_url"] or os.environ.get("AWS_ENDPOINT_URL", ""),
-        credentials_file=options["credentials_file"] or "",
-        ca_bundle=options["aws_ca_bundle"] or "",
-        validate_certs=options["validate_certs"],
-    )
-    return accounts, Accounts(accounts, operator)
 
 
 def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Callable[[str], None]) -> Engine:

@@ -20,7 +20,7 @@ options:
     description: The accounts to look into.
     type: list
     elements: str
-    default: [dev, prod]
+    default: [dev, prod, bastion]
   releases:
     description: Folder of all release files (C(*.yml)) that may be deployed again. What they name, and the copies of that, is kept.
     type: path

@@ -39,17 +39,9 @@ options:
     description: Seconds to wait until each machine has told its record.
     type: int
     default: 120
-  estate:
-    description: Name of the estate. It is the prefix of every stack's name.
-    type: str
-    required: true
-  state_dir:
-    description: Folder of lock and journal, which this leaves alone.
-    type: path
 extends_documentation_fragment:
   - twine.platform.accounts
   - twine.platform.attributes.controller
-  - twine.platform.stacks
 attributes:
   check_mode:
     description: Judges, keeps nothing and tags nothing.
@@ -62,7 +54,6 @@ seealso:
 EXAMPLES = r"""
 - name: Refuse an image that booted badly in dev, or slower than the one before it
   twine.platform.image_trial:
-    estate: twine
     environment: dev
     images:
       twine: ami-0123456789abcdef0

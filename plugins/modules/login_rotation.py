@@ -24,17 +24,9 @@ options:
     description: Name or ARN of the secret.
     type: str
     required: true
-  estate:
-    description: Name of the estate. It is the prefix of every stack's name.
-    type: str
-    required: true
-  state_dir:
-    description: Folder of lock and journal, which this leaves alone.
-    type: path
 extends_documentation_fragment:
   - twine.platform.accounts
   - twine.platform.attributes.controller
-  - twine.platform.stacks
 attributes:
   check_mode:
     description: Sees that there is such a login, and writes nothing.
@@ -46,7 +38,6 @@ seealso:
 EXAMPLES = r"""
 - name: Give the application another password for the database of dev
   twine.platform.login_rotation:
-    estate: twine
     environment: dev
     secret: /twine/dev/database_application
 """

@@ -9,7 +9,7 @@ module: release_copies
 short_description: Name in a release the images that accounts have of their own
 version_added: 0.1.0
 description:
-  - Writes the ids of copies into a release file. All else in it stays as it is.
+  - Writes the ids of copies into a release file. All else in it stays as it is. An account that owns the release's very image has no copy of it.
   - A release that was signed before has to be signed again, if that changed anything.
 author:
   - The twine.platform authors (@twine-platform)
@@ -56,7 +56,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.twine.platform.plugins.module_utils._release.release import YAML_IMPORT_ERROR, ReleaseError, from_data, load, text_of
+from ansible_collections.twine.platform.plugins.module_utils._release.release import (
+    YAML_IMPORT_ERROR,
+    Release,
+    ReleaseError,
+    from_data,
+    load,
+    text_of,
+)
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -64,12 +71,22 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     path = Path(module.params["path"]).resolve()
     content, release = load(path)
     # Read again, so that what cannot be a copy is refused.
-    wanted = text_of(from_data(replace(release, copies={**release.copies, **module.params["copies"]}).as_data(), "the copies"))
+    wanted = text_of(from_data(replace(release, copies=_different(release, module.params["copies"])).as_data(), "the copies"))
     if wanted != content.decode() and not module.check_mode:
         staged = Path(module.tmpdir) / "release.yml"
         staged.write_text(wanted)
         module.atomic_move(str(staged), str(path))
     return {"changed": wanted != content.decode(), "path": str(path), "diff": {"before": content.decode(), "after": wanted}}
+
+
+def _different(release: Release, copies: dict[str, Any]) -> dict[str, Any]:
+    """The copies from now on: an account that owns the very image has none."""
+    known = {**release.copies, **copies}
+    return {
+        account: own
+        for account, images in known.items()
+        if (own := {role: image for role, image in images.items() if image != release.images.get(role)} if isinstance(images, dict) else images)
+    }
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def read_login(secrets: Any, account: str, name: str) -> Login:
     try:
         found = secrets.get_secret_value(SecretId=name)
     except Exception as error:
-        raise explain("read the secret", f"{account}{name}", error) from error
+        raise explain(f"read the secret {name} of account", account, error) from error
     try:
         content = json.loads(found.get("SecretString", ""))
         if content["password"]:
@@ -35,7 +35,7 @@ def read_login(secrets: Any, account: str, name: str) -> Login:
     except (KeyError, TypeError, ValueError):
         pass
     why, remedy = 'it is not of the form {"username": …, "password": …}', "Name a secret that holds a login"
-    raise Failure(sentence("read the secret", f"{account}{name}", why, remedy))
+    raise Failure(sentence(f"read the secret {name} of account", account, why, remedy))
 
 
 def rotate_login(secrets: Any, account: str, name: str, login: Login) -> Login:
@@ -50,4 +50,4 @@ def rotate_login(secrets: Any, account: str, name: str, login: Login) -> Login:
         text = json.dumps({"username": login.username, "password": password})
         return Login(login.username, secrets.put_secret_value(SecretId=name, SecretString=text)["VersionId"])
     except Exception as error:
-        raise explain("rotate the secret", f"{account}{name}", error) from error
+        raise explain(f"rotate the secret {name} of account", account, error) from error

@@ -91,6 +91,13 @@ class AmiBakery(Bakery):
         base, first = self._bottom(self.base), self._bottom(docker_id)
         return {**found, "docker_id": docker_id, **({"base": base[0]} if base[1] == first[1] else {})}
 
+    def _remove_builder(self, role: str) -> None:
+        """Packer does; what one that was killed has left, the reaper finds."""
+
+    def is_own(self, inventory: str) -> bool:
+        """Whether an inventory of Packer's is one of a builder of this kind."""
+        return not super().is_own(inventory)
+
     def _bottom(self, image: str) -> tuple[str, str]:
         """The id of a Docker image, and its lowest layer."""
         command = ["docker", "image", "inspect", "--format", "{{.Id}} {{index .RootFS.Layers 0}}", image]

@@ -172,14 +172,19 @@ class Bakery:
 
     def _remove_leftovers(self, role: str) -> None:
         """Remove the machine that was being baked, and the inventory in which Ansible had it."""
-        docker = self.kind == Bakery.kind
-        if docker:
-            self._start(["docker", "rm", "--force", "--volumes", f"{self.prefix}-builder-{role}"])
+        self._remove_builder(role)
         for path in self.inventory.glob(_INVENTORIES):
             with suppress(OSError):
                 text = path.read_text(errors="replace")
-                if f"[{role}]" in text.splitlines() and (_IN_DOCKER in text) == docker:
+                if f"[{role}]" in text.splitlines() and self.is_own(text):
                     path.unlink()
+
+    def _remove_builder(self, role: str) -> None:
+        self._start(["docker", "rm", "--force", "--volumes", f"{self.prefix}-builder-{role}"])
+
+    def is_own(self, inventory: str) -> bool:
+        """Whether an inventory of Packer's is one of a builder of this kind: another kind's bake of the same role may be under way."""
+        return _IN_DOCKER in inventory
 
     def identity(self, role: str, key: str, image: str) -> dict[str, Any]:
         """What names the image in its record."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .._aws.errors import explain
+from .._aws.images import described
 from .spec import Stack
 from .template import Template
 
@@ -45,11 +45,7 @@ def absent(account: str, images: Mapping[str, Use], client: Callable[[str], Any]
     :param client: account → its EC2 client.
     :param number: the account's twelve digits.
     """
-    try:
-        # By filter: asked for by ids, EC2 would fail on the first that is not there.
-        rows = client(account).describe_images(Filters=[{"Name": "image-id", "Values": sorted(images)}])["Images"]
-    except Exception as error:
-        raise explain("look for images in account", account, error) from error
+    rows = described(client(account), "look for images in account", account, ids=sorted(images))
     states = {row["ImageId"]: row.get("State", "available") for row in rows}
     foreign = {row["ImageId"]: row["OwnerId"] for row in rows if row.get("OwnerId", number) != number}
     told = [

@@ -94,15 +94,15 @@ def _fetch(paths: Paths, values: Mapping[str, str], services: Services) -> list[
     items = wanted(values)
     if not items:
         return []
-    group = _group(values[ROLE])
-    admin = _admin_group(values[ROLE])
+    group, admin = _group(values[ROLE]), _admin_group(values[ROLE])
     owner = os.geteuid()
     # All or nothing: a machine with half of its secrets would start and fail later, elsewhere.
     fetched = [(item, services.fetch(item)) for item in items]
     files.make_folder(paths.secrets, 0o750, owner, group)
     files.make_folder(paths.asks, 0o770, owner, group)
-    groups = {True: admin, False: group}
-    changed = [item.file for item, value in fetched if files.write(paths.secrets / item.file, value, 0o640, owner, groups[item.for_admin])]
+    changed = [
+        item.file for item, value in fetched if files.write(paths.secrets / item.file, value, 0o640, owner, admin if item.for_admin else group)
+    ]
     # The folder's time says when they were fetched last, changed or not.
     os.utime(paths.secrets)
     return changed

@@ -70,6 +70,18 @@ def test_copies_are_named_in_it_and_stay_when_it_is_written_again(tmp_path: Path
     assert "copies.prod.search" in run("release_copies", {**asked, "copies": {"prod": {"search": "ami-11111111111111111"}}})["msg"]
 
 
+def test_an_account_that_owns_the_very_image_has_no_copy_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "releases"
+    write(folder)
+    own = yaml.safe_load((folder / "current.yml").read_text())["images"]
+    asked = {"path": str(folder / "current.yml"), "copies": {"prod": own}}
+
+    assert run("release_copies", asked)["changed"] is False
+    run("release_copies", {**asked, "copies": {"prod": {"twine": "ami-11111111111111111"}}})
+    assert run("release_copies", asked)["changed"] is True
+    assert "copies" not in yaml.safe_load((folder / "current.yml").read_text())
+
+
 def test_the_next_one_is_pointed_to_and_told_apart(tmp_path: Path) -> None:
     write(tmp_path)
     result = write(tmp_path, name="1.0.1-aaaaaa", bake_keys={"twine": "aaaaaaaaaaaa"})

@@ -42,12 +42,12 @@ def test_a_login_says_whose_it_is_and_keeps_its_password(secrets: Any) -> None:
 def test_what_is_no_login_is_not_rotated(secrets: Any, text: str) -> None:
     with Stubber(secrets) as stub:
         stub.add_response("get_secret_value", {"SecretString": text, "VersionId": VERSION}, {"SecretId": NAME})
-        with pytest.raises(Failure, match=f"Failed to read the secret dev{NAME}: it is not of the form"):
+        with pytest.raises(Failure, match=f"Failed to read the secret {NAME} of account dev: it is not of the form"):
             read_login(secrets, "dev", NAME)
 
 
 def test_who_may_not_is_told_so(secrets: Any) -> None:
     with Stubber(secrets) as stub:
         stub.add_client_error("get_random_password", "AccessDeniedException", "You may not")
-        with pytest.raises(Failure, match=f"rotate the secret dev{NAME}: You may not. Check that the credentials"):
+        with pytest.raises(Failure, match=f"rotate the secret {NAME} of account dev: You may not. Check that the credentials"):
             rotate_login(secrets, "dev", NAME, Login("twine_application", VERSION))

@@ -75,6 +75,16 @@ def test_packer_is_told_the_place_and_the_very_image_that_the_key_knows(bakery: 
     assert {"architecture": "arm64"}.items() <= bakery.ec2.asked[0].items()
 
 
+def test_what_a_container_of_the_same_role_has_meanwhile_is_left_alone(bakery: AmiBakery) -> None:
+    bakery.inventory.mkdir()
+    others, own = (bakery.inventory / f"packer-provisioner-ansible{number}" for number in (1, 2))
+    others.write_text("default ansible_connection=community.docker.docker ansible_host=0\n[web]\ndefault\n")
+    own.write_text("default ansible_host=192.0.2.1\n[web]\ndefault\n")
+    assert bakery.have("web", INPUTS, "s") == "baked"
+    assert (others.exists(), own.exists()) == (True, False)
+    assert not [one for one in started(bakery) if one["command"][:2] == ["docker", "rm"]]
+
+
 def test_a_found_image_starts_nothing_but_is_recorded(bakery: AmiBakery) -> None:
     bakery.ec2.baked.append(OWN)
     assert bakery.have("web", INPUTS, "s") == "there"
