@@ -63,6 +63,8 @@ def kill(world: World) -> Told:
 def spike(world: World) -> Told:
     """One client's whole staff files at once; the group grows by its policy; the other clients must not feel it."""
     load = world.running_load()
+    # Machines that have just booted are busy, and their policy may have asked for more: what grew before would hide what the rush does.
+    wait_for("the group at its smallest, as on a calm day", 240, lambda: _is_at_rest(world))
     before = world.estate.serving(world.environment)
     calm_before = [sample for sample in load.between(time.time() - 10, time.time()) if sample.client != RUSHING_CLIENT]
     begun = time.time()
@@ -94,6 +96,11 @@ def spike(world: World) -> Told:
     }
     failed = f"{facts['others_failed']} of the others' {len(others)} requests failed"
     return facts, f"{len(before)} → {len(grown)} machines, the first after {first:.0f} s; {failed}"
+
+
+def _is_at_rest(world: World) -> bool:
+    group = world.estate.group(world.environment)
+    return int(group["DesiredCapacity"]) == int(group["MinSize"]) == len(world.estate.serving(world.environment))
 
 
 def _p90(samples: list[Sample]) -> float:

@@ -13,7 +13,7 @@ import pytest
 
 from demo import build_steps, estate, live_steps
 from demo.estate import Estate, Machine
-from demo.load import Load, Sample
+from demo.load import Load, Sample, User
 from demo.playbook import Playbooks, StepFailed
 from demo.verdict import broken
 from demo.world import World
@@ -61,7 +61,8 @@ class Group:
         return [Machine(f"i-{self.generation}-{number}", "image", "10.0.0.1", True) for number in range(self.machines())]
 
     def activities(self, _environment: str, since: float) -> list[dict[str, Any]]:
-        return [{"StartTime": datetime.fromtimestamp(since, UTC), "EndTime": datetime.fromtimestamp(self.clock.now, UTC)}]
+        times = {"StartTime": datetime.fromtimestamp(since, UTC), "EndTime": datetime.fromtimestamp(self.clock.now, UTC)}
+        return [{**times, "Cause": "a monitor alarm TargetTracking in state ALARM triggered policy"}]
 
     def sql(self, _environment: str, _statement: str) -> list[list[str]]:
         rows = [[reference, "1"] for reference in sorted(self.stored)]
@@ -110,6 +111,24 @@ def world_of(clock: Clock, size: Callable[[float], int]) -> tuple[World, Group, 
 
 def answered(clock: Clock, version: str) -> Sample:
     return Sample(clock.now, 0.05, "client-2", "file", 201, True, False, version, "")
+
+
+def grown_at_boot(seconds: float) -> int:
+    """Four machines because of the bustle of their boot, two on the calm day after it, four again when the rush has begun."""
+    return 4 if seconds < 90 or seconds > 110 else 2
+
+
+def test_a_rush_begins_on_a_calm_day(clock: Clock) -> None:
+    world, _group, _playbooks = world_of(clock, grown_at_boot)
+    world.users = [User("client-1", "a@client-1.example", "", ""), User("client-2", "a@client-2.example", "", "")]
+    facts, _told = live_steps.spike(world)
+    assert (facts["machines_before"], facts["machines_after"]) == (2, 4)
+
+
+def test_a_group_that_stays_large_has_no_calm_day(clock: Clock) -> None:
+    world, _group, _playbooks = world_of(clock, lambda _seconds: 4)
+    with pytest.raises(StepFailed, match="Failed to see the group at its smallest, as on a calm day within 240 s"):
+        live_steps.spike(world)
 
 
 def grown_and_back(seconds: float) -> int:
