@@ -19,6 +19,9 @@ SYSTEMD = (
     *("--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs", "/run", "--tmpfs", "/run/lock"),
 )
 SOCKETS = ("ss", "-H", "-l", "-n", "-t", "-u", "-p")
+# Without a network nobody tells a machine its configuration: it gives up at once, and not after the two minutes of a real one. systemd
+# takes such words from the command line of a container: https://www.freedesktop.org/software/systemd/man/252/systemd.html#Kernel%20Command%20Line
+IMPATIENT = "systemd.setenv=MACHINE_PATIENCE=1"
 _BOOT_SECONDS = 90
 _SETTLED_SECONDS = 1.0
 Run = Callable[[list[str]], tuple[int, str, str]]
@@ -55,7 +58,7 @@ def ports_of(run: Run, image: str, labels: Mapping[str, str]) -> list[str]:
 
     :raises ManifestError: if it does not boot.
     """
-    command = ["docker", "run", "--detach", "--network", "none", *SYSTEMD, *_labels(labels), "--entrypoint", "/sbin/init", image]
+    command = ["docker", "run", "--detach", "--network", "none", *SYSTEMD, *_labels(labels), "--entrypoint", "/sbin/init", image, IMPATIENT]
     with _container(run, command, image) as name:
         wait_for_boot(run, name)
         before, now = None, _ports(run, name)

@@ -1,9 +1,10 @@
-"""The smallest image as an AMI: baked by Packer in dev, found again, copied to prod, reaped; and a bake that fails leaves nothing."""
+"""The application's image as an AMI: baked by Packer in dev, the same as in Docker, found again, copied, reaped; a failed bake leaves nothing."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -18,6 +19,7 @@ import yaml
 from tests.integration.local_cloud.conftest import Stacks, client, docker
 from tools import checkout
 
+ROLE = "twine"
 PROD = "222222222222"
 DEBIAN = "136693071363"
 NAMES = {"prod": PROD, "dev": "111111111111"}
@@ -112,9 +114,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> str:
 def records() -> Iterator[Path]:
     """The folder of records, which is as it was afterwards."""
     folder = checkout.BUILD / "images"
-    before = {path: path.read_bytes() for path in folder.glob("bastion.ami.*")}
+    before = {path: path.read_bytes() for path in folder.glob(f"{ROLE}.ami.*")}
     yield folder
-    for path in folder.glob("bastion.ami.*"):
+    for path in folder.glob(f"{ROLE}.ami.*"):
         path.unlink()
     for path, content in before.items():
         path.write_bytes(content)
@@ -126,8 +128,8 @@ def baked(stacks: Stacks, records: Path, real: str) -> Iterator[Baked]:
     assert (checkout.BUILD / "releases" / "snapshot.json").is_file(), "Nothing is published that could be baked. Run: make published"
     keys = {"dev": key("dev", PROD), "prod": key("prod")}
     before = len(calls())
-    played("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=keys["dev"], bake_ansible_playbook=real)
-    record = json.loads((records / "bastion.ami.json").read_text())
+    played("bake_image", kind="ami", images=[ROLE], bake_kms_key_id=keys["dev"], bake_ansible_playbook=real)
+    record = json.loads((records / f"{ROLE}.ami.json").read_text())
     found = Baked(record, calls()[before:], keys)
     yield found
     for account in NAMES:
@@ -144,10 +146,10 @@ def release(baked: Baked, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "snapshot": baked.record["snapshot"],
         "commit": "0123456789ab",
         "packages": {"twine": {"version": "1.0", "architecture": "all", "sha256": "0" * 64}},
-        "images": {"bastion": baked.image},
-        "bake_keys": {"bastion": baked.record["bake_key"]},
-        "templates": {"bastion.yml": "0" * 64},
-        "plan": {"prod/bastion": "0" * 64},
+        "images": {ROLE: baked.image},
+        "bake_keys": {ROLE: baked.record["bake_key"]},
+        "templates": {"application.yml": "0" * 64},
+        "plan": {"prod/application": "0" * 64},
         "distribution": {},
     }
     path.write_text(yaml.safe_dump(data))
@@ -161,7 +163,7 @@ def test_the_builder_starts_from_debians_own_image_with_metadata_of_version_two(
     assert (run["ImageId"], run["InstanceType"]) == (baked.record["inputs"]["base image"], "t3.large")
     assert run["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "HttpEndpoint": "enabled"}
     [disk] = run["BlockDeviceMappings"]
-    wanted = {"VolumeType": "gp3", "VolumeSize": 4, "Encrypted": True, "KmsKeyId": baked.keys["dev"], "DeleteOnTermination": True}
+    wanted = {"VolumeType": "gp3", "VolumeSize": 8, "Encrypted": True, "KmsKeyId": baked.keys["dev"], "DeleteOnTermination": True}
     assert wanted.items() <= disk["Ebs"].items()
 
 
@@ -182,7 +184,7 @@ def test_the_image_is_made_of_a_stopped_builder_and_says_what_it_was_made_of(bak
     [image] = client("dev", "ec2").describe_images(ImageIds=[baked.image])["Images"]
     assert (image["OwnerId"], image["ImdsSupport"], image["Public"]) == (NAMES["dev"], "v2.0", False)
     lineage = {
-        "twine:role": "bastion",
+        "twine:role": ROLE,
         "twine:bake-key": baked.record["bake_key"],
         "twine:snapshot": baked.record["snapshot"],
         "twine:architecture": "amd64",
@@ -197,11 +199,19 @@ def test_the_image_is_made_of_a_stopped_builder_and_says_what_it_was_made_of(bak
 def test_its_file_system_is_at_hand_and_tells_its_base(baked: Baked) -> None:
     base = docker("image", "inspect", "--format", "{{.Id}}", "twine/base:bookworm")
     assert f"sha256:{baked.record['base']}" == base
-    manifest = json.loads((checkout.BUILD / "images" / "bastion.ami.manifest.json").read_text())
+    manifest = json.loads((checkout.BUILD / "images" / f"{ROLE}.ami.manifest.json").read_text())
     assert (manifest["build"]["id"], "openssh-server" in manifest["packages"]) == (baked.image, True)
     # Nothing of who baked it: no account, no key, no record of a log-in.
     assert "admin" not in manifest["users"]
     assert [path for path in manifest["files"] if path.startswith(("/root/.ssh/", "/etc/ssh/ssh_host_", "/var/log/wtmp"))] == []
+
+
+def test_it_is_file_by_file_what_docker_was_baked_to(baked: Baked) -> None:
+    played("bake_image", images=[ROLE])
+    # Both stand on one base here; `make parity` compares Docker's with a machine on another.
+    said = played("prove_parity", image=ROLE, others=["ami"], independent=False)
+    assert re.search(r"\d{5} files", said) and "0 differences; " in said, said
+    assert "not compared" not in said
 
 
 def test_nothing_of_the_builder_is_left(baked: Baked) -> None:
@@ -212,16 +222,16 @@ def test_nothing_of_the_builder_is_left(baked: Baked) -> None:
 
 def test_the_same_key_is_found_and_nothing_is_started(baked: Baked, real: str) -> None:
     before = len(calls())
-    said = played("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=real)
-    assert f"bastion {baked.record['bake_key']}: unchanged" in said
+    said = played("bake_image", kind="ami", images=[ROLE], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=real)
+    assert f"{ROLE} {baked.record['bake_key']}: unchanged" in said
     assert calls()[before:] == []
 
 
 def test_prod_gets_a_copy_of_its_own_under_its_own_key_and_once_only(baked: Baked, release: Path) -> None:
-    wanted = {"release_file": str(release), "copy_wanted": {"prod": ["bastion"]}}
+    wanted = {"release_file": str(release), "copy_wanted": {"prod": [ROLE]}}
     said = played("copy_image", copy_kms_key_id=baked.keys["prod"], **wanted)
     [copy] = yaml.safe_load(release.read_text())["copies"]["prod"].values()
-    assert "prod: bastion" in said and copy != baked.image
+    assert f"prod: {ROLE}" in said and copy != baked.image
     ec2 = client("prod", "ec2")
     [image] = ec2.describe_images(ImageIds=[copy], Owners=["self"])["Images"]
     assert (image["OwnerId"], image["State"], image["ImdsSupport"]) == (PROD, "available", "v2.0")
@@ -234,15 +244,15 @@ def test_prod_gets_a_copy_of_its_own_under_its_own_key_and_once_only(baked: Bake
 
     again = played("copy_image", copy_kms_key_id=baked.keys["prod"], **wanted)
     assert "prod: all there" in again
-    assert yaml.safe_load(release.read_text())["copies"]["prod"] == {"bastion": copy}
+    assert yaml.safe_load(release.read_text())["copies"]["prod"] == {ROLE: copy}
 
 
 def test_a_bake_that_fails_leaves_nothing_and_the_last_image_in_use(baked: Baked, records: Path, tmp_path: Path) -> None:
     failing = ansible(tmp_path, "echo a role failed; exit 2")
-    done = play("bake_image", kind="ami", images=["bastion"], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=failing)
-    assert done.returncode != 0 and "Failed to bake image bastion: " in " ".join(done.stdout.split())
+    done = play("bake_image", kind="ami", images=[ROLE], bake_kms_key_id=baked.keys["dev"], bake_ansible_playbook=failing)
+    assert done.returncode != 0 and f"Failed to bake image {ROLE}: " in " ".join(done.stdout.split())
     assert left_by_builders() == NOTHING
-    assert json.loads((records / "bastion.ami.json").read_text()) == baked.record
+    assert json.loads((records / f"{ROLE}.ami.json").read_text()) == baked.record
 
 
 def test_the_reaper_says_what_nobody_uses_and_takes_it_only_when_told(baked: Baked, release: Path) -> None:
@@ -256,7 +266,7 @@ def test_the_reaper_says_what_nobody_uses_and_takes_it_only_when_told(baked: Bak
     assert baked.image not in said and left_by_builders()["keys"] == ["packer_left"]
 
     data = yaml.safe_load(release.read_text())
-    others = {"images": {"bastion": "ami-00000000000000000"}, "copies": {}}
+    others = {"images": {ROLE: "ami-00000000000000000"}, "copies": {}}
     (release.parent / "1.0-0a1b2c3d.yml").write_text(yaml.safe_dump(data | others))
     said = played("reap_images", apply=True, **wanted)
     assert f"dev image {baked.image}" in said and "prod image" in said and "All of that is removed." in said

@@ -26,10 +26,13 @@ class Docker:
         self.answers = {"create": [(0, "c1\n", "")], "run": [(0, "c1\n", "")], **answers}
         self.exported = exported
         self.removed: list[str] = []
+        self.started: list[str] = []
 
     def __call__(self, command: list[str]) -> Answer:
         assert command[0] == "docker"
         verb = command[3] if command[1] == "exec" else command[1]
+        if verb == "run":
+            self.started = command
         if verb == "rm":
             self.removed.append(command[-1])
         if verb == "export" and self.exported:
@@ -66,6 +69,8 @@ def test_a_machine_that_is_being_read_goes_when_the_reader_is_ended(tmp_path: Pa
 def test_ports_are_asked_until_they_stay(tmp_path: Path) -> None:
     docker = Docker({"systemctl": [BOOTING, UP], "ss": [(0, "", ""), (0, NGINX, ""), (0, NGINX, "")]})
     assert containers.ports_of(docker, "web", {}) == ["tcp 0.0.0.0:80 nginx"]
+    # Nobody tells it its configuration, so it does not wait for that.
+    assert docker.started[-2:] == ["web", "systemd.setenv=MACHINE_PATIENCE=1"]
     assert docker.removed == ["c1"]
 
 
