@@ -122,3 +122,23 @@ def test_tags_that_are_missing_are_written_on_image_and_snapshots(has: dict[str,
         stub.add_response("create_tags", {}, {"Resources": [COPY, "snap-1"], "Tags": [{"Key": "a", "Value": "1"}]})
     assert image_copies.mark(target, COPY, {"a": "1"}, write) is (has["a"] != "1")
     stub.assert_no_pending_responses()
+
+
+def test_an_image_goes_with_its_snapshots() -> None:
+    target, stub = end("prod", "2")
+    stub.add_response("deregister_image", {}, {"ImageId": COPY})
+    stub.add_response("delete_snapshot", {}, {"SnapshotId": "snap-1"})
+    image_copies.drop(target, row(COPY, "2"))
+    stub.assert_no_pending_responses()
+
+
+def test_who_may_not_share_or_remove_is_told_where() -> None:
+    (source, theirs), (target, ours) = end("dev", "1"), end("prod", "2")
+    images(theirs, row(SOURCE, "1"))
+    theirs.add_client_error("modify_image_attribute", "UnauthorizedOperation", "not you")
+    theirs.add_client_error("modify_image_attribute", "UnauthorizedOperation", "not you")
+    with pytest.raises(Failure, match=f"share image {SOURCE} of account dev with account prod"), image_copies.shared(source, target, [SOURCE]):
+        pass
+    ours.add_client_error("deregister_image", "UnauthorizedOperation", "not you")
+    with pytest.raises(Failure, match=f"remove image {COPY} of account prod"):
+        image_copies.drop(target, row(COPY, "2"))
