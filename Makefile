@@ -97,6 +97,18 @@ bake: setup ## bake the images whose inputs moved (IMAGES="twine bastion" for so
 ami: setup ## bake them as AMIs in the account dev, with Packer's amazon-ebs source (IMAGES=bastion for some)
 	@$(cloud) && $(call playbook,bake_image,-e kind=ami -e '{"images": "$(IMAGES)"}')
 
+.PHONY: box
+box: setup ## bake the developer's box and pack it for Vagrant (PROVIDER=virtualbox for the other one)
+	@$(PYTHON) -m tools.box --provider $(or $(PROVIDER),libvirt)
+
+.PHONY: box-boot
+box-boot: published ## boot that box in a virtual machine, and look at what answers (a few minutes without KVM; a part of make integration)
+	@$(PYTHON) -m pytest tests/integration/box -q
+
+.PHONY: box-qemu
+box-qemu: published ## bake an image by Packer's qemu builder, for parity (IMAGE=twine; takes 10 min and more without KVM)
+	@$(PYTHON) -m tools.box_qemu $(or $(IMAGE),twine) $(if $(QEMU_IMAGE),--image $(QEMU_IMAGE) --checksum $(QEMU_CHECKSUM))
+
 parity: published ## prove that a bake and a machine made without Packer on another base are the same
 	@$(PYTHON) -m tools.parity
 

@@ -46,5 +46,7 @@ build {
   post-processor "vagrant" {
     only   = ["qemu.machine"]
     output = "${path.root}/../build/images/${local.name}.box"
+    # tools/box_qemu.py reads the manifest from it.
+    keep_input_artifact = true
   }
 }

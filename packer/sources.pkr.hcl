@@ -96,7 +96,24 @@ source "qemu" "machine" {
   headless         = true
   output_directory = "${path.root}/../build/images/qemu-${local.name}"
   vm_name          = "${local.name}.qcow2"
-  ssh_username     = "admin"
-  ssh_agent_auth   = true
-  shutdown_command = "sudo systemctl poweroff"
+
+  # As root, with a key of this one build that goes when the image is sealed: an account would stay in the image.
+  ssh_username         = "root"
+  ssh_private_key_file = var.qemu_key_file
+  ssh_timeout          = "20m"
+  shutdown_command     = "systemctl poweroff"
+
+  # Packer's own network card would listen on every address of this machine. systemd takes the builder's key, and the repository's
+  # name, from the firmware: https://www.freedesktop.org/software/systemd/man/252/systemd.exec.html#Credentials
+  qemuargs = [
+    ["-netdev", "user,id=user.0,hostfwd=tcp:127.0.0.1:{{ .SSHHostPort }}-:22${var.qemu_repository_program != "" ? ",guestfwd=tcp:10.0.2.100:80-cmd:${var.qemu_repository_program}" : ""}"],
+    ["-cpu", var.qemu_accelerator == "kvm" ? "host" : "qemu64"],
+    ["-serial", "file:${path.root}/../build/images/${local.name}.console"],
+    ["-smbios", "type=11,value=io.systemd.credential.binary:tmpfiles.extra=${base64encode(join("\n", [
+      "d /root/.ssh 0700 root root -",
+      "f+ /root/.ssh/authorized_keys 0600 root root - ${var.qemu_public_key}",
+      "w+ /etc/hosts - - - - 10.0.2.100 repository\\n",
+      "",
+    ]))}"],
+  ]
 }

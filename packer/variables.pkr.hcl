@@ -142,3 +142,21 @@ variable "qemu_accelerator" {
   type    = string
   default = "kvm"
 }
+
+variable "qemu_key_file" {
+  type        = string
+  description = "The private key of this one build. Needed for the qemu source."
+  default     = ""
+}
+
+variable "qemu_public_key" {
+  type        = string
+  description = "The other half of it: a line of authorized_keys."
+  default     = ""
+}
+
+variable "qemu_repository_program" {
+  type        = string
+  description = "A program that passes its input and output on to the repository: the machine knows it as http://repository/. Empty: the network has one."
+  default     = ""
+}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from tools import aptly, base_image, docker_engine, emulator, java, packer, preflight, python_env, work
+from tools import aptly, base_image, docker_engine, emulator, java, packer, preflight, python_env, qemu, work
 
 HEARTBEAT = 20.0
 
@@ -51,6 +51,7 @@ def parts() -> list[Part]:
         Part("java", ("base image",), 40, lambda _part: java.ensure()),
         Part("emulator", ("venv", "base image"), 10, lambda _part: emulator.ensure()),
         Part("aptly", ("base image",), 120, compiled(aptly.ensure)),
+        Part("qemu", ("java",), 20, lambda _part: qemu.offer()),
     ]
 
 
