@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .aptly import Aptly, Publication
 from .errors import PackageError
-from .lock import Turn, writer
+from .lock import Turn
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Publisher:
 
     def ensure(self, wanted: Publication, seconds: float) -> Shown:
         """Have the place show the snapshot."""
-        with writer(self.aptly.lock, f"publish {wanted.snapshot}", seconds) as turn:
+        with self.aptly.turn(f"publish {wanted.snapshot}", seconds) as turn:
             shown = self.current(wanted)
             if self._is_done(wanted, shown):
                 return Shown(False, shown, turn)
