@@ -21,6 +21,10 @@ options:
     description: The user who owns aptly's files and the signing key; aptly runs as this user.
     type: str
     default: aptly
+  writer:
+    description: Who runs this and from where, such as V(ada@laptop); it is told to others who wait.
+    type: str
+    default: ""
   lock_timeout:
     description: Seconds to wait for another writer.
     type: int

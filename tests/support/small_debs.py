@@ -11,7 +11,7 @@ import io
 import random
 import tarfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Deb
 
@@ -39,6 +39,10 @@ def _member(title: str, data: bytes) -> bytes:
 def _archive(files: Mapping[str, bytes]) -> bytes:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as tar:
+        for folder in sorted({str(parent) for path in files for parent in PurePosixPath(path).parents if parent.name}):
+            above = tarfile.TarInfo(folder)
+            above.type, above.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(above)
         for path, content in files.items():
             member = tarfile.TarInfo(path)
             member.size = len(content)

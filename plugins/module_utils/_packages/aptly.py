@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .entry import Deb, Entry
 from .errors import PackageError
+from .lock import Turn, writer
 from .runner import Result, Runner
 
 _FORMAT = "{{.Package}} {{.Version}} {{.Architecture}} {{.SHA256}}"
@@ -34,23 +36,23 @@ class Publication:
 
 @dataclass(frozen=True)
 class Aptly:
-    """One aptly, run as the user who owns its files."""
+    """One aptly, run as the user who owns its files; `who` is told to others who wait."""
 
     run: Runner
     root: Path
     config: Path
     user: str
     binary: str = "aptly"
+    who: str = ""
 
     @classmethod
     def of(cls, run: Runner, params: Mapping[str, Any]) -> Aptly:
         """The one that a module's parameters name."""
-        return cls(run, Path(params["root"]), Path(params["config"]), params["user"])
+        return cls(run, Path(params["root"]), Path(params["config"]), params["user"], who=params["writer"])
 
-    @property
-    def lock(self) -> Path:
-        """The file that its writers queue on."""
-        return self.root / "writer.lock"
+    def turn(self, purpose: str, seconds: float) -> AbstractContextManager[Turn]:
+        """Its writers' turn, for which they queue on one file."""
+        return writer(self.root / "writer.lock", purpose, seconds, self.who)
 
     def ensure_repository(self, name: str, component: str, distribution: str) -> None:
         if self._call("repo", "show", name).code:

@@ -11,6 +11,7 @@ APTLY: Arguments = {
     "root": {"type": "path", "default": "/var/lib/aptly"},
     "config": {"type": "path", "default": "/etc/aptly.conf"},
     "user": {"type": "str", "default": "aptly"},
+    "writer": {"type": "str", "default": ""},
 }
 
 BUILD: Arguments = {

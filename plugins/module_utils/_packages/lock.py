@@ -28,10 +28,10 @@ class Turn:
 
 
 @contextmanager
-def writer(path: Path, purpose: str, seconds: float) -> Iterator[Turn]:
+def writer(path: Path, purpose: str, seconds: float, who: str = "") -> Iterator[Turn]:
     """Hold the lock on `path` for the time of the block; wait up to `seconds` for others, who came first and go first.
 
-    The kernel gives lock and place back when their holder dies, however it dies.
+    Others are told `purpose` and `who`. The kernel gives lock and place back when their holder dies, however it dies.
     """
     with _place(path) as place, path.open("a+", encoding="utf-8") as file:
         began = time.monotonic()
@@ -45,7 +45,7 @@ def writer(path: Path, purpose: str, seconds: float) -> Iterator[Turn]:
                     "Let it end, or end it, and run this again",
                 )
             time.sleep(_LOOK_AGAIN)
-        _sign(file.fileno(), f"process {os.getpid()} ({purpose})\n")
+        _sign(file.fileno(), f"process {os.getpid()} ({purpose}){f' of {who}' if who else ''}\n")
         yield Turn(round(time.monotonic() - began, 1), holder)
 
 

@@ -15,7 +15,7 @@ from .aptly import WORK_PREFIX, Aptly
 from .closure import closure, required
 from .entry import Deb, Entry, content_digest
 from .errors import PackageError
-from .lock import Turn, writer
+from .lock import Turn
 from .relations import clauses
 from .runner import Runner
 from .tree import digest_of
@@ -89,7 +89,7 @@ class Mirror:
 
     def ensure(self, roots: Sequence[str], own: Sequence[Entry], refresh: bool, seconds: float) -> Frozen:
         """Have a snapshot for `roots`: the frozen one, or with `refresh` what the distribution has today."""
-        with writer(self.aptly.lock, f"mirror {self.name}", seconds) as turn:
+        with self.aptly.turn(f"mirror {self.name}", seconds) as turn:
             self.aptly.drop_work()
             frozen = self.frozen(roots)
             held = self.aptly.snapshot_entries(frozen) if frozen else []

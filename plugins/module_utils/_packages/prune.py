@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from .aptly import Aptly
 from .entry import Deb
 from .errors import PackageError
-from .lock import Turn, writer
+from .lock import Turn
 from .publication import Publisher
 
 # As snapshot.py and mirror.py name them. What somebody else made is left alone.
@@ -69,7 +69,7 @@ class Pruner:
 
     def prune(self, live: Sequence[str], seconds: float) -> Pruning:
         """Drop what nobody reaches, and its files."""
-        with writer(self.aptly.lock, "prune", seconds) as turn:
+        with self.aptly.turn("prune", seconds) as turn:
             self.aptly.drop_work()
             plan = self.look(live)
             for name in plan.dropped:

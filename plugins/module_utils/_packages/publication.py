@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .aptly import Aptly, Publication
 from .errors import PackageError
-from .lock import Turn, writer
+from .lock import Turn
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Publisher:
 
     def ensure(self, wanted: Publication, seconds: float) -> Shown:
         """Have the place show the snapshot."""
-        with writer(self.aptly.lock, f"publish {wanted.snapshot}", seconds) as turn:
+        with self.aptly.turn(f"publish {wanted.snapshot}", seconds) as turn:
             shown = self.current(wanted)
             if self._is_done(wanted, shown):
                 return Shown(False, shown, turn)
@@ -68,7 +68,10 @@ class Publisher:
                 raise PackageError(f"publish {wanted.snapshot}", "there is no such snapshot", "Make it first, or name one of `aptly snapshot list`")
             self._prove_key(wanted)
             if shown:
-                # A client may have read the index before: the files that it names stay until they are pruned.
+                # A client may have read an index before: what it names stays until it is pruned. aptly keeps one former index of each
+                # file, by a link, and forgets it at the next publish; without the link it leaves it alone.
+                for link in self._place(wanted).rglob("by-hash/*/*.old"):
+                    link.unlink()
                 self._write(wanted, lambda: self.aptly.switch(wanted, ["-skip-cleanup", *self._options()]))
             else:
                 self._write(wanted, lambda: self.aptly.publish(wanted, [*self._options(), *self._first_options()]))
@@ -85,8 +88,17 @@ class Publisher:
             )
 
     def clean(self, shown: Publication) -> None:
-        """Remove published files that what is shown does not name. The turn is the caller's."""
+        """Remove published files that what is shown does not name, and indices that nobody is about to read. The turn is the caller's."""
         self._write(shown, lambda: self.aptly.switch(shown, self._options()))
+        named = (self._place(shown) / "Release").read_text(encoding="utf-8")
+        for folder in self._place(shown).rglob("by-hash/*"):
+            linked = {file.readlink().name for file in folder.iterdir() if file.is_symlink()}
+            for file in folder.iterdir():
+                if not file.is_symlink() and file.name not in named and file.name not in linked:
+                    file.unlink()
+
+    def _place(self, wanted: Publication) -> Path:
+        return self.aptly.root / "public" / wanted.prefix / "dists" / wanted.distribution
 
     def _write(self, wanted: Publication, write: Callable[[], None]) -> None:
         """aptly notes a switch before its files are all in place: until the marker is back, the next run repairs."""

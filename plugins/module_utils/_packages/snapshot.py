@@ -11,7 +11,7 @@ from .aptly import Aptly
 from .control import paragraphs
 from .entry import Deb, content_digest
 from .errors import PackageError
-from .lock import Turn, writer
+from .lock import Turn
 from .tree import sha256_of
 from .versions import is_older
 
@@ -55,7 +55,7 @@ class Repository:
 
     def ensure(self, debs: Sequence[Deb], files: Mapping[str, Path], seconds: float) -> Snapshot:
         """Have a snapshot of exactly `debs`; `files` (by package name) hold those that the repository lacks."""
-        with writer(self.aptly.lock, "make a snapshot", seconds) as turn:
+        with self.aptly.turn("make a snapshot", seconds) as turn:
             # What is read here holds until the turn ends: asking aptly again would cost more than all else.
             held, snapshots = self.aptly.repository_debs(self.name), self.aptly.drop_work()
             plan = self._plan(debs, held, snapshots)
@@ -128,7 +128,7 @@ class Merged:
 
     def ensure(self, seconds: float) -> Snapshot:
         """Have a snapshot of what the sources hold; of a package that several have, the last one's."""
-        with writer(self.aptly.lock, "merge snapshots", seconds) as turn:
+        with self.aptly.turn("merge snapshots", seconds) as turn:
             snapshots = self.aptly.drop_work()
             if absent := sorted(set(self.sources) - set(snapshots)):
                 raise PackageError(f"merge {absent[0]}", "there is no such snapshot", "Make it first, or name one of `aptly snapshot list`")

@@ -76,18 +76,23 @@ def language() -> Iterator[Language]:
     found.close()
 
 
-@pytest.fixture
-def sign(cloud: Cloud) -> Callable[[Path], str]:
+def signer(folder: Path) -> Callable[[Path], str]:
     """Signs a release as somebody whom the account prod allows; no agent has that key."""
-    key = cloud.folder / "key"
+    key = folder / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ada", "-f", str(key)], check=True)
-    (cloud.folder / "allowed_signers").write_text(f"ada {key.with_suffix('.pub').read_text()}")
+    (folder / "allowed_signers").write_text(f"ada {key.with_suffix('.pub').read_text()}")
 
     def signed(path: Path) -> str:
         command = ["ssh-keygen", "-Y", "sign", "-q", "-n", "twine.platform.release", "-f", str(key)]
         return subprocess.run(command, input=path.read_text(), capture_output=True, text=True, check=True).stdout
 
     return signed
+
+
+@pytest.fixture
+def sign(cloud: Cloud) -> Callable[[Path], str]:
+    """A signer for those accounts."""
+    return signer(cloud.folder)
 
 
 @pytest.fixture

@@ -171,8 +171,9 @@ def test_what_prod_does_not_accept_is_refused_before_the_first_call(estate: Esta
     assert cloud.calls == []
 
 
-def test_a_rollout_asks_for_the_same(estate: Estate, cloud: Cloud) -> None:
-    done = estate.playbook("roll_out", cloud, environment_name="prod")
+@pytest.mark.parametrize("name", ["roll_out", "roll_back"])
+def test_a_rollout_and_the_way_back_ask_for_the_same(estate: Estate, cloud: Cloud, name: str) -> None:
+    done = estate.playbook(name, cloud, environment_name="prod", release_file=str(estate.release))
 
     assert done.returncode != 0 and "it is not signed" in done.stdout + done.stderr
     assert cloud.calls == []

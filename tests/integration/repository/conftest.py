@@ -19,26 +19,45 @@ FOLDER = "/srv/faults"
 LIBRARY = f"{FOLDER}/lib"
 CORE = "ansible_collections/twine/platform/plugins/module_utils/_packages"
 DISK_MEGABYTES = 16
+UPDATE_ONCE = "apt-get update -o APT::Update::Error-Mode=any -o Acquire::Retries=0"
 # A machine whose only source is the one given, and which asks it again and again; after each time it says what it knows, or apt's words.
 UPDATE = """
 cat >/key.asc && rm -f /etc/apt/sources.list.d/* && echo "deb [signed-by=/key.asc] $URL bookworm main" >/etc/apt/sources.list
 last=
 while [ -z "$last" ]; do
     [ ! -e /stop ] || last=1
-    if said=$(apt-get update -o APT::Update::Error-Mode=any -o Acquire::Retries=0 2>&1); then
+    if said=$(UPDATE_ONCE 2>&1); then
         /usr/lib/apt/apt-helper cat-file /var/lib/apt/lists/*_Packages* | awk '/^(Package|Version):/ {printf "%s ", $2} END {print ""}'
     else
         echo "FAILED $said" | tr '\\n' ' ' && echo
     fi
     sleep 0.1
 done
-"""
+""".replace("UPDATE_ONCE", UPDATE_ONCE)
 
 
 def docker(*words: str) -> str:
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
+
+
+def words(meant: list[str]) -> list[str]:
+    """What a client's apt knows when it has read an index of these packages, in its order."""
+    return [word for label in sorted(meant) for word in label.removesuffix("_all").split("_")]
+
+
+def fresh(script: str, network: str = "bake") -> subprocess.CompletedProcess[str]:
+    """Run a script in a fresh machine, by default on the network where images are baked."""
+    command = ["docker", "run", "--rm", f"--label={checkout.label()}", f"--network={checkout.prefix()}-{network}"]
+    command += [f"--volume={checkout.BUILD}/keys:/keys:ro", "twine/base:bookworm", "sh", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def only_ours(prefix: str = "") -> str:
+    """What lets such a machine know our repository, and nothing else, wherever the base image has its own sources."""
+    source = f"deb [signed-by=/keys/archive-keyring.asc] http://repository/{prefix} bookworm main"
+    return f"rm -f /etc/apt/sources.list.d/* && echo '{source}' > /etc/apt/sources.list && {UPDATE_ONCE}"
 
 
 @contextmanager
@@ -99,6 +118,7 @@ def machine() -> Iterator[None]:
 
 def clean() -> None:
     """Take away what the tests, or an interrupted run of them, left on the machine."""
-    served = " ".join(f"/var/lib/aptly/public/{name}" for name in ("many", "killed", "disk", "upstream"))
-    script = f"umount {FOLDER}/small 2>/dev/null; gpgconf --homedir {FOLDER}/gnupg --kill all 2>/dev/null; rm -rf {FOLDER} {served}"
+    served = " ".join(f"/var/lib/aptly/public/{name}" for name in ("many", "killed", "disk", "upstream", "own"))
+    agents = f"for home in {FOLDER}/gnupg {FOLDER}/own/.gnupg; do gpgconf --homedir $home --kill all 2>/dev/null; done"
+    script = f"umount {FOLDER}/small 2>/dev/null; {agents}; rm -rf {FOLDER} {served}"
     docker("exec", MACHINE, "sh", "-c", script)

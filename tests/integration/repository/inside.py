@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,7 +37,7 @@ PATIENCE = 60.0
 ALWAYS = "base=1.0"
 
 
-def prepare(root: Path) -> str:
+def prepare(root: Path, owner: str = "root") -> str:
     """A folder for aptly, with a key where none is; the machine's own server serves it by the folder's name. Returns the key's public half."""
     for name, mode in (("public", 0o755), ("incoming", 0o755)):
         (root / name).mkdir(mode=mode, parents=True, exist_ok=True)
@@ -44,9 +45,14 @@ def prepare(root: Path) -> str:
     if not home.exists():
         home.mkdir(mode=0o700)
         subprocess.run(["gpg", "--homedir", home, "--batch", "--generate-key"], input=PARAMETERS, text=True, check=True, capture_output=True)
-    (root / ".gnupg").symlink_to(home)
     (root / "aptly.conf").write_text(json.dumps({"rootDir": str(root), "gpgProvider": "gpg", "skipLegacyPool": True}))
     (SERVED / root.name).symlink_to(root / "public")
+    if owner == "root":
+        (root / ".gnupg").symlink_to(home)
+    else:
+        # Everybody has an agent of gpg of one's own.
+        shutil.copytree(home, root / ".gnupg", ignore=shutil.ignore_patterns("S.*"))
+        subprocess.run(["chown", "--recursive", owner, root], check=True)
     return _public_key()
 
 
@@ -85,7 +91,7 @@ def make(root: Path, label: str) -> Deb:
 
 
 def upstream(root: Path, changelogs: str) -> dict[str, Any]:
-    """Publish, as a distribution does, packages with changelogs, by the text of which each is named."""
+    """Publish, as a distribution does, packages with changelogs, by the text of which each is named; the files of former ones go."""
     debs = []
     for changelog in json.loads(changelogs):
         name, version = changelog.split(")")[0].split(" (")
@@ -94,7 +100,11 @@ def upstream(root: Path, changelogs: str) -> dict[str, Any]:
     subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--batch", "--import", SERVED / "archive-keyring.asc"], check=True, capture_output=True)
     trusted = subprocess.run(["gpg", "--homedir", HERE / "gnupg", "--export"], check=True, capture_output=True).stdout
     (HERE / "keyring.gpg").write_bytes(trusted)
-    return publish_debs(root, debs)
+    published = publish_debs(root, debs)
+    for file in (root / "public" / "pool").rglob("*.deb"):
+        if file.name not in {deb.file_name for deb in debs}:
+            file.unlink()
+    return published
 
 
 def read(root: Path) -> dict[str, Any]:
@@ -106,11 +116,11 @@ def read(root: Path) -> dict[str, Any]:
     return {"seen": sorted(entry.deb.label for entry in entries(text))}
 
 
-def hold(root: Path) -> str:
-    """Have the turn until another waits for it; who had it."""
+def hold(root: Path, others: str = "1") -> str:
+    """Have the turn until so many others wait for it; who had it."""
     with writer(root / "writer.lock", "hold the turn", PATIENCE):
         print("held", flush=True)
-        _wait("another wait", partial(_another_waits, root / "writer.lock.queue"))
+        _wait("others wait", partial(_others_wait, root / "writer.lock.queue", int(others)))
     return f"process {os.getpid()} (hold the turn)"
 
 
@@ -133,10 +143,10 @@ def kill_at(root: Path, *delays: str) -> list[dict[str, Any]]:
     return told
 
 
-def _another_waits(queue: Path) -> bool:
-    """Whether somebody has a place behind ours, and had the time to look who has the turn."""
+def _others_wait(queue: Path, number: int) -> bool:
+    """Whether so many have a place behind ours, and had the time to look who has the turn."""
     behind = sorted(queue.iterdir())[1:]
-    return any(time.time() - place.stat().st_mtime > 0.3 for place in behind)
+    return sum(time.time() - place.stat().st_mtime > 0.3 for place in behind) >= number
 
 
 def _turn_of(root: Path, pid: int) -> bool:

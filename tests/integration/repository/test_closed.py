@@ -13,27 +13,18 @@ from ansible_collections.twine.platform.plugins.module_utils._packages.closure i
 from ansible_collections.twine.platform.plugins.module_utils._packages.entry import Entry
 from tools import checkout
 
+from .conftest import fresh, only_ours
+
 RECORD = checkout.BUILD / "releases" / "snapshot.json"
 DECLARED: dict[str, list[str]] = yaml.safe_load((checkout.ROOT / "roles" / "packages.yml").read_text())
 DEFINED = {path.parent.name for path in checkout.ROOT.glob("packages/*/package.yml")}
-OURS = "deb [signed-by=/keys/archive-keyring.asc] http://repository/ bookworm main"
-# Wherever the base image has its own sources.
-ONLY_OURS = f"rm -f /etc/apt/sources.list.d/* && echo '{OURS}' > /etc/apt/sources.list"
-UPDATE = "apt-get update -o APT::Update::Error-Mode=any -o Acquire::Retries=0"
-
-
-def machine(script: str, network: str = "bake") -> subprocess.CompletedProcess[str]:
-    """Run a script in a fresh machine, by default on the network where images are baked."""
-    words = ["docker", "run", "--rm", f"--label={checkout.label()}", f"--network={checkout.prefix()}-{network}"]
-    words += [f"--volume={checkout.BUILD}/keys:/keys:ro", "twine/base:bookworm", "sh", "-c", script]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def published() -> Any:
     """The record of what is published; published first where nothing is, or not what the tree defines."""
     recorded = set(json.loads(RECORD.read_text())["packages"]) if RECORD.exists() else set()
-    if recorded != DEFINED or machine(f"{ONLY_OURS} && {UPDATE}").returncode:
+    if recorded != DEFINED or fresh(only_ours()).returncode:
         done = subprocess.run(["make", "published"], cwd=checkout.ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return json.loads(RECORD.read_text())
@@ -43,8 +34,8 @@ def test_no_other_source_is_reached(published: Any) -> None:
     """The archive answers on the network where packages are built, and not on the one where images are baked."""
     archive = "$(apt-get update --print-uris | sed --quiet \"s,^'http://\\([^/]*\\)/.*,\\1,p\" | head --lines=1)"
     ask = f"timeout 4 python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], 80), 3)' {archive}"
-    assert machine(ask, "build").returncode == 0
-    assert machine(ask).returncode != 0
+    assert fresh(ask, "build").returncode == 0
+    assert fresh(ask).returncode != 0
 
 
 def test_everything_that_machines_install_comes_from_the_snapshot(published: Any) -> None:
@@ -56,7 +47,7 @@ def test_everything_that_machines_install_comes_from_the_snapshot(published: Any
     pin = r"printf 'Package: *\nPin: origin \"repository\"\nPin-Priority: 1001\n' > /etc/apt/preferences.d/test"
     apt = "apt-get --quiet=2 --simulate --no-install-recommends --allow-downgrades"
     had = "dpkg-query --show --showformat 'Had ${Package}\\n'"
-    done = machine(f"{ONLY_OURS} && {pin} && {UPDATE} && {apt} dist-upgrade && {apt} install {' '.join(names)} && {had}")
+    done = fresh(f"{only_ours()} && {pin} && {apt} dist-upgrade && {apt} install {' '.join(names)} && {had}")
     assert done.returncode == 0, done.stderr[-2000:]
     machines = {line.split()[1] for line in done.stdout.splitlines() if line.startswith(("Inst ", "Had "))}
     index = [Entry.from_data(entry) for entry in published["index"]]

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .conftest import FOLDER, answer, inside, start, updating
-
-
-def words(meant: list[str]) -> list[str]:
-    """What a client's apt knows when it has read an index of these packages, in its order."""
-    return [word for label in sorted(meant) for word in label.removesuffix("_all").split("_")]
+from .conftest import FOLDER, answer, inside, start, updating, words
 
 
 def test_eight_publishers_at_once_lose_nothing_and_a_client_sees_no_error(machine: None) -> None:

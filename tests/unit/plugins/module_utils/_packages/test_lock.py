@@ -17,7 +17,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from ansible_collections.twine.platform.plugins.module_utils._packages.lock import writer
-with writer(Path(sys.argv[1]), "hold it", 60):
+with writer(Path(sys.argv[1]), "hold it", 60, "ada@laptop"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -47,7 +47,7 @@ def test_a_wait_that_is_too_long_names_the_holder(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(PackageError, match=rf"Failed to get a turn to try: after 0 s process {holder.pid} \(hold it\) has"),
+            pytest.raises(PackageError, match=rf"Failed to get a turn to try: after 0 s process {holder.pid} \(hold it\) of ada@laptop has"),
             writer(tmp_path / "lock", "try", 0.2),
         ):
             pass

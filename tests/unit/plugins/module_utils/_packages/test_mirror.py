@@ -125,6 +125,32 @@ def test_a_distribution_signed_with_another_key_is_refused(archive: Archive, dis
     assert mirror.frozen(["web"]) == ""
 
 
+def unsigned(public: Path) -> None:
+    for name in ("InRelease", "Release.gpg"):
+        (public / "dists" / "stable" / name).unlink()
+
+
+def altered(public: Path) -> None:
+    for name in ("InRelease", "Release"):
+        release = public / "dists" / "stable" / name
+        release.write_text(release.read_text().replace("Origin: tests", "Origin: other"))
+
+
+def cut_off(public: Path) -> None:
+    (deb,) = public.glob("pool/**/web_*.deb")
+    content = deb.read_bytes()
+    deb.unlink()
+    deb.write_bytes(content[:-20])
+
+
+@pytest.mark.parametrize("harm", [unsigned, altered, cut_off])
+def test_a_distribution_that_was_harmed_is_refused(archive: Archive, distribution: dict[str, Deb], harm: Callable[[Path], None]) -> None:
+    harm(archive.upstream.root / "public" / "stable")
+    with pytest.raises(PackageError, match=r"(?s)Failed to mirror .*/stable stable: aptly says:"):
+        archive.mirror.ensure(["web"], [], False, 5)
+    assert archive.mirror.frozen(["web"]) == ""
+
+
 def test_an_archive_that_is_away_is_named(archive: Archive) -> None:
     suites = (Suite(f"{archive.address}/nowhere", "stable", ("main",)),)
     with pytest.raises(PackageError, match=r"(?s)Failed to mirror .*/nowhere stable: .*See whether this machine reaches that address"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,25 @@ def test_what_no_release_reaches_goes_with_its_files(releases: tuple[Pruner, lis
     assert files(root / "public") == ["greeting_1.2-1_all.deb"]
     assert len(files(root / "pool")) == 2
     assert pruner.prune([first], 5).dropped == []
+
+
+def test_an_index_that_a_client_has_read_stays_until_it_is_pruned(releases: tuple[Pruner, list[str]]) -> None:
+    """Three were shown, the first of them again: prune takes the second, and leaves the one that is shown and the one before it."""
+    pruner, names = releases
+    folder = pruner.aptly.root / "public/dists/bookworm"
+
+    def indices() -> set[str]:
+        return {path.name for path in folder.glob("main/binary-amd64/by-hash/SHA256/*") if not path.is_symlink()}
+
+    def named() -> set[str]:
+        return set(re.findall(r" ([0-9a-f]{64}) +\d+ main/binary-amd64/", (folder / "Release").read_text()))
+
+    third, read = named(), indices()
+    pruner.publisher.ensure(Publication(".", "bookworm", "main", names[0]), 5)
+    # Each has its Packages and Packages.gz, and all have one Release.
+    assert (len(read), indices()) == (2 * len(names) + 1, read)
+    pruner.prune(names[2:], 5)
+    assert indices() == named() | third
 
 
 def test_a_release_that_is_not_here_is_told(releases: tuple[Pruner, list[str]]) -> None:
