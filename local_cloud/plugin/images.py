@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from ministack.services import ec2, kms
+from ministack.services import ec2
 
-from local_cloud.plugin import emulator, engine, settings
+from local_cloud.plugin import emulator, engine, keys, settings
 from local_cloud.plugin.requests import Refused
 
 Record = dict[str, Any]
@@ -90,6 +90,16 @@ def find(wanted: str) -> Record:
                 raise Refused("InvalidAMIID.Unavailable", f"The image ID '[{wanted}]' is {record['State']}")
             return record
     raise Refused("InvalidAMIID.NotFound", f"The image id '[{wanted}]' does not exist: this account has none of that id. Bake it first.")
+
+
+def launchable(wanted: str, by_group: bool) -> None:
+    """Refused if there is no such image, or if it is another account's and the current one can't read its disk."""
+    record = find(wanted)
+    snapshot = ec2._snapshots.get_scoped(record["OwnerId"], settings.REGION, record["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"])
+    if record["OwnerId"] == emulator.account() or not snapshot or not snapshot["Encrypted"]:
+        return
+    if not keys.opens(record["OwnerId"], snapshot["KmsKeyId"], by_group):
+        raise Refused("Client.InternalError", f"Client error on launch: key {snapshot['KmsKeyId']} of account {record['OwnerId']} can't be used")
 
 
 def role(record: Mapping[str, Any]) -> str:
@@ -297,9 +307,9 @@ def copy(params: Record) -> Any:
     if source["OwnerId"] != emulator.account():
         _may_read(source["OwnerId"], disk["SnapshotId"])
     key = asked.get("KmsKeyId", "")
-    if key and _key(emulator.account(), key) is None:
+    if key and keys.find(emulator.account(), key) is None:
         raise Refused("InvalidParameterValue", f"The KMS key '{key}' does not exist in this account")
-    sealed = {**disk, "Encrypted": bool(asked.get("Encrypted") or disk.get("Encrypted")), "KmsKeyId": key or "alias/aws/ebs"}
+    sealed = {**disk, "Encrypted": bool(asked.get("Encrypted") or disk.get("Encrypted")), "KmsKeyId": key or keys.DEFAULT}
     record = _enter(asked["Name"], source, sealed, Description=asked.get("Description", ""), ImdsSupport=source.get("ImdsSupport", ""))
     _tag(record, asked.get("TagSpecifications", []))
 
@@ -321,16 +331,9 @@ def _may_read(owner: str, snapshot_id: str) -> None:
     if snapshot and not any(one.get("UserId") == account for one in snapshot.get("CreateVolumePermissions", [])):
         raise Refused("InvalidRequest", "You do not have permission to access the storage of this ami")
     if snapshot and snapshot["Encrypted"]:
-        key = _key(owner, snapshot["KmsKeyId"])
+        key = keys.find(owner, snapshot["KmsKeyId"])
         if key is None or account not in str(key.get("Policy", key)):
             raise Refused("InvalidRequest", f"The given key ID {snapshot['KmsKeyId']} is not accessible to account {account}")
-
-
-def _key(account: str, wanted: str) -> Mapping[str, Any] | None:
-    """A customer managed key by id, ARN or alias."""
-    with emulator.scope(account):
-        found = kms._resolve_key(wanted)
-    return found if isinstance(found, Mapping) else None
 
 
 def deregister(params: Record) -> Any:
@@ -373,7 +376,7 @@ def share_snapshot(params: Record) -> Any:
     add, drop = change.get("Add", []), change.get("Remove", [])
     if asked.get("OperationType") == "add":
         add = [{"UserId": user} for user in asked.get("UserIds", [])]
-    if add and snapshot["Encrypted"] and _key(emulator.account(), snapshot.get("KmsKeyId", "")) is None:
+    if add and snapshot["Encrypted"] and keys.find(emulator.account(), snapshot.get("KmsKeyId", "")) is None:
         raise Refused("OperationNotPermitted", "Encrypted snapshots with EBS default key cannot be shared")
     kept = [one for one in snapshot.get("CreateVolumePermissions", []) if one not in [*add, *drop]]
     snapshot["CreateVolumePermissions"] = [*kept, *add]
@@ -396,7 +399,11 @@ def install() -> None:
         emulator.replace_action("ec2", action, handler, blocking=True)
     emulator.replace_action("ec2", "RegisterImage", _refuse)
     worded = ec2._snapshot_inner_xml
-    ec2._snapshot_inner_xml = lambda snapshot: worded(snapshot) + f"<kmsKeyId>{snapshot.get('KmsKeyId', '')}</kmsKeyId>"
+    ec2._snapshot_inner_xml = lambda snapshot: worded(snapshot) + f"<kmsKeyId>{_key_of(snapshot)}</kmsKeyId>"
+
+
+def _key_of(snapshot: Mapping[str, Any]) -> str:
+    return snapshot.get("KmsKeyId") or (keys.DEFAULT if snapshot.get("Encrypted") else "")
 
 
 def _refuse(params: Record) -> Any:

@@ -133,7 +133,7 @@ def launch(spec: Launch) -> Record:
 
 def reserve(spec: Launch) -> Record:
     """Check everything and enter the instance as pending; `start` makes it run."""
-    images.find(spec.image_id)
+    images.launchable(spec.image_id, by_group="aws:autoscaling:groupName" in spec.tags)
     if not spec.subnet_id:
         spec = replace(spec, subnet_id=default_vpc.subnet())
     if spec.instance_type not in TYPES:

@@ -14,7 +14,7 @@ from typing import Any
 import ministack.app as gateway
 from ministack.services import ec2, iam
 
-from local_cloud.plugin import compute_types, corrections, emulator, engine, fabric, images, imds, instances, key_pairs, network_types, settings
+from local_cloud.plugin import compute_types, corrections, emulator, engine, fabric, images, imds, instances, key_pairs, keys, network_types, settings
 
 CREDENTIALS = Path("/etc/local_cloud.json")
 # The data plane: install() before serving, start() when the loop runs.
@@ -86,6 +86,7 @@ def main() -> None:
     compute_types.install()
     images.install()
     key_pairs.install()
+    keys.install()
     corrections.install()
     for module in modules.values():
         getattr(module, "install", lambda: None)()

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.twine.platform.plugins.module_utils._aws import leftovers
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
-from ansible_collections.twine.platform.plugins.module_utils._images.reaping import Account, left
+from ansible_collections.twine.platform.plugins.module_utils._images.reaping import Account, launched, left
 from ansible_collections.twine.platform.plugins.module_utils._release.release import ReleaseError, load
 from ansible_collections.twine.platform.plugins.plugin_utils.accounts import CREDENTIALS, AccountsAction
 
@@ -35,7 +35,10 @@ class ActionModule(AccountsAction):
             _found, accounts = self.enter(options, task_vars or {}, options["accounts"])
             ec2 = {name: accounts.client(name, "ec2", accounts.source(name)) for name in options["accounts"]}
             now = datetime.now(UTC)
-            found = {name: left(Account(**leftovers.look(client, name)), named, options["older_than"], now) for name, client in ec2.items()}
+            looked = {name: Account(**leftovers.look(client, name)) for name, client in ec2.items()}
+            # What dev shares runs elsewhere.
+            used = {image for account in looked.values() for image in launched(account)}
+            found = {name: left(account, named, options["older_than"], now, used) for name, account in looked.items()}
             removes = options["apply"] and not self._task.check_mode
             for name, things in found.items():
                 for thing in things if removes else []:

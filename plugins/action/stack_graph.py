@@ -16,11 +16,14 @@ from ansible_collections.twine.platform.plugins.module_utils._release import app
 from ansible_collections.twine.platform.plugins.module_utils._release.release import Release, from_data
 from ansible_collections.twine.platform.plugins.module_utils._stacks.difference import differences
 from ansible_collections.twine.platform.plugins.module_utils._stacks.engine import Engine, Options, Result
+from ansible_collections.twine.platform.plugins.module_utils._stacks.images import Shared
 from ansible_collections.twine.platform.plugins.module_utils._stacks.shape import shapes
 from ansible_collections.twine.platform.plugins.plugin_utils.accounts import CREDENTIALS, VARIABLES, AccountsAction, entered
 
 _TEMPLATES = Path(__file__).resolve().parents[2] / "cloudformation"
 _SIGNERS = "account_release_signers"
+# The one account whose images others may launch in place.
+_BUILDER = "dev"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "estate": {"type": "str", "required": True},
     "group": {"type": "str", "default": "accounts"},
@@ -63,12 +66,20 @@ class ActionModule(AccountsAction):
         # What was checked is what is deployed, whatever another variable says.
         over = {"release": release.as_data()} if release else {}
         wanted = (*VARIABLES, options["stacks_variable"])
-        engine = _engine(options, {name: self.variables(name, wanted, task_vars["hostvars"], over) for name in names}, emit)
+        hosts = {name: self.variables(name, wanted, task_vars["hostvars"], over) for name in names}
+        engine = _engine(options, hosts, self._shared(release, task_vars), emit)
         if release and (strange := approval.strange(release, _standing(engine, release, closed))):
             why = f"account {', '.join(sorted(closed))} takes what that release names, and nothing else. {'; '.join(strange)}"
             remedy = f"Check out its commit ({release.commit}), or have a new release made, deployed to dev and promoted"
             raise Failure(sentence("deploy release", release.name, why, remedy))
         return engine
+
+    def _shared(self, release: Release | None, task_vars: dict[str, Any]) -> Shared:
+        """What the release says is shared by the account that bakes."""
+        if not release or not release.shares or _BUILDER not in task_vars["hostvars"]:
+            return Shared()
+        owner = self.variables(_BUILDER, ("account_id",), task_vars["hostvars"], {}).get("account_id", "")
+        return Shared(str(owner), {account: frozenset(images.values()) for account, images in release.shares.items()})
 
     def _closed(self, names: list[str], options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, str]:
         """Of the accounts that this run may write in, those that take signed releases only, with their files of allowed signers."""
@@ -109,7 +120,7 @@ def folders(options: dict[str, Any]) -> list[Path]:
     return [*(Path(folder) for folder in options["templates"]), _TEMPLATES]
 
 
-def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Callable[[str], None]) -> Engine:
+def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], shared: Shared, emit: Callable[[str], None]) -> Engine:
     accounts, clients = entered(options, hosts)
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "twine.platform"
     settings = Options(
@@ -120,6 +131,7 @@ def _engine(options: dict[str, Any], hosts: dict[str, dict[str, Any]], emit: Cal
         destroy=frozenset(options["destroy"]),
         parallel=options["parallel"],
         lock_wait=float(options["lock_wait"]),
+        shared=shared,
     )
     raw = {name: variables.get(options["stacks_variable"], []) for name, variables in hosts.items()}
     at_hand = {name: bool(account.admin_profile) for name, account in accounts.items()}

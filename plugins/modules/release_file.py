@@ -95,7 +95,7 @@ from ansible_collections.twine.platform.plugins.module_utils._release.release im
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Compares, refuses or writes; returns the module's result."""
     path = Path(module.params["path"])
-    given = {**module.params["release"], **contents(module.params["snapshot"]), "copies": _copies(path)}
+    given = {**module.params["release"], **contents(module.params["snapshot"]), **_given(path)}
     release = from_data(given, "the release to write")
     wanted = text_of(release)
     present = path.read_text() if path.exists() else ""
@@ -118,12 +118,13 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     }
 
 
-def _copies(path: Path) -> dict[str, dict[str, str]]:
-    """The copies that were made of its images since it was written, which are no part of what it is made of."""
+def _given(path: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """The copies and shares of its images since it was written, which are no part of what it is made of."""
     try:
-        return load(path)[1].copies
+        release = load(path)[1]
     except ReleaseError:
         return {}
+    return {"copies": release.copies, "shares": release.shares}
 
 
 def _pointed(pointer: Path) -> Release | None:

@@ -55,13 +55,10 @@ def start(source: End, target: End, wanted: Wanted, key: str, instead_of: str = 
 
     :raises Failure: if the source has no such image, or one of the accounts refuses.
     """
-    rows = described(source.ec2, f"look for image {wanted.image} in account", source.name, owners=["self"], ids=[wanted.image])
-    if not rows or rows[0]["State"] != "available" or rows[0]["OwnerId"] != source.account_id:
-        why = f"account {source.name} owns none of that id that is available"
-        raise Failure(sentence("copy image", f"{wanted.role} {wanted.image}", why, "Bake it there (playbooks/bake_image.yml -e kind=ami)"))
+    row = owned(source, "copy", wanted.role, wanted.image)
     tags = [{"Key": name, "Value": value} for name, value in wanted.tags.items()]
     asked: dict[str, Any] = {
-        "Name": rows[0]["Name"],
+        "Name": row["Name"],
         "SourceImageId": wanted.image,
         "SourceRegion": source.region,
         "Encrypted": True,
@@ -77,9 +74,26 @@ def start(source: End, target: End, wanted: Wanted, key: str, instead_of: str = 
         raise explain(f"copy image {wanted.role} to account", f"{target.name} ({wanted.image})", error) from error
 
 
+def owned(source: End, verb: str, role: str, image: str) -> dict[str, Any]:
+    """An image that the source owns and that is available.
+
+    :raises Failure: if there is none; its sentence begins "Failed to <verb> image".
+    """
+    rows = described(source.ec2, f"look for image {image} in account", source.name, owners=["self"], ids=[image])
+    if not rows or rows[0]["State"] != "available" or rows[0]["OwnerId"] != source.account_id:
+        why = f"account {source.name} owns none of that id that is available"
+        raise Failure(sentence(f"{verb} image", f"{role} {image}", why, "Bake it there (playbooks/bake_image.yml -e kind=ami)"))
+    return rows[0]
+
+
+def kept(target: End) -> str:
+    """The tag of an image that stays shared with the target, for machines there are launched from it."""
+    return f"twine:shared-with:{target.account_id}"
+
+
 @contextmanager
 def shared(source: End, target: End, images: list[str]) -> Iterator[None]:
-    """Let the target read ``images`` and their snapshots meanwhile."""
+    """Let the target read ``images`` and their snapshots meanwhile; what it launches in place stays shared."""
     rows = described(source.ec2, "look for images in account", source.name, owners=["self"], ids=images) if images else []
     try:
         for row in rows:
@@ -87,7 +101,8 @@ def shared(source: End, target: End, images: list[str]) -> Iterator[None]:
         yield
     finally:
         for row in rows:
-            _share(source, target, row, "remove")
+            if kept(target) not in tags_of(row):
+                _share(source, target, row, "remove")
 
 
 def _share(source: End, target: End, row: Mapping[str, Any], operation: str) -> None:

@@ -39,14 +39,21 @@ class Left:
     why: str
 
 
-def left(account: Account, named: Iterable[str], hours: float, now: datetime) -> list[Left]:
+def launched(account: Account) -> set[str]:
+    """The images that its machines run from, or that its launch templates name; they may be another account's."""
+    running = {row["ImageId"] for row in account.instances if row["State"]["Name"] in _RUNNING}
+    return running | {str(row["LaunchTemplateData"].get("ImageId", "")) for row in account.templates}
+
+
+def left(account: Account, named: Iterable[str], hours: float, now: datetime, elsewhere: Iterable[str] = ()) -> list[Left]:
     """What may go, in the order in which it can go.
 
     :param named: image ids that releases name, whatever the account.
+    :param elsewhere: what other accounts launch.
     :param hours: nothing younger is looked at, for a bake may be under way.
     """
     old = _Old(hours, now)
-    found = [*_builders(account, old), *_unused(account, frozenset(named), old)]
+    found = [*_builders(account, old), *_unused(account, frozenset(named), launched(account).union(elsewhere), old)]
     order = ("instance", "image", "snapshot", "volume", "key_pair", "group")
     return sorted(found, key=lambda one: (order.index(one.kind), one.id))
 
@@ -99,10 +106,8 @@ def _made(group: str) -> datetime | None:
         return None
 
 
-def _unused(account: Account, named: frozenset[str], old: _Old) -> Iterable[Left]:
+def _unused(account: Account, named: frozenset[str], launched: set[str], old: _Old) -> Iterable[Left]:
     """Images of ours that no release names and nothing launches, with their snapshots, and snapshots whose image is gone."""
-    launched = {row["ImageId"] for row in account.instances if row["State"]["Name"] in _RUNNING}
-    launched |= {str(row["LaunchTemplateData"].get("ImageId", "")) for row in account.templates}
     kept: set[str] = set()
     for row in account.images:
         tags = tags_of(row)

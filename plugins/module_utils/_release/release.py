@@ -59,7 +59,8 @@ class Release:
     ``packages`` are ours, ``distribution`` those of the distribution that the snapshot froze with them. ``images`` maps a
     machine's role to the image id that is launched, ``bake_keys`` to the digest of what that image was baked from;
     ``templates`` maps a template's file name to its SHA-256, ``plan`` a stack (``account/name``) to the digest of what it
-    takes from where. ``copies`` maps an account to the role and id of each image that it has of its own, instead of those.
+    takes from where. ``copies`` maps an account to the role and id of each image that it has of its own, instead of those; ``shares``
+    to those of ``images`` that the account which baked them shares with it, so that it launches them in place.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Release:
     plan: dict[str, str]
     distribution: dict[str, Package] = field(default_factory=dict)
     copies: dict[str, dict[str, str]] = field(default_factory=dict)
+    shares: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, Any]:
         """The release as plain data, keys in the order in which a person reads them."""
@@ -141,6 +143,11 @@ def from_data(data: object, where: str = "the release") -> Release:
             raise _refusal(where, name, "it is empty")
     if strange := sorted({f"{account}.{role}" for account, images in release.copies.items() for role in images if role not in release.images}):
         raise _refusal(where, f"copies.{strange[0]}", "it copies an image that the release does not name")
+    for account, role, image in ((account, role, image) for account, images in release.shares.items() for role, image in images.items()):
+        if image != release.images.get(role):
+            raise _refusal(where, f"shares.{account}.{role}", "it shares an image that the release does not name")
+        if role in release.copies.get(account, {}):
+            raise _refusal(where, f"shares.{account}.{role}", "it shares an image that the account has a copy of")
     if lone := sorted(set(release.images) ^ set(release.bake_keys)):
         raise _refusal(where, f"bake_keys.{lone[0]}", "an image and its bake key go together, and one of them is missing")
     return release
@@ -195,6 +202,7 @@ _FIELDS: dict[str, re.Pattern[str] | tuple[re.Pattern[str], Callable[[str, str, 
     "plan": (STACK, _matching(SHA256)),
     "distribution": (PACKAGE, _package),
     "copies": (ACCOUNT, _images),
+    "shares": (ACCOUNT, _images),
 }
-# A release that was not promoted has no copies.
-_OPTIONAL = frozenset({"copies"})
+# A release that was not promoted has neither.
+_OPTIONAL = frozenset({"copies", "shares"})

@@ -37,6 +37,7 @@ class Options:
     destroy: frozenset[str] = frozenset()
     parallel: int = 8
     lock_wait: float = 900.0
+    shared: images.Shared = field(default_factory=images.Shared)
 
 
 @dataclass
@@ -261,7 +262,8 @@ class Engine:
     def _refuse_absent_images(self, decisions: Mapping[str, Decision]) -> None:
         differing = [self.stacks[key] for key, decision in decisions.items() if decision.verdict not in ("unchanged", "protect")]
         named = images.named(differing, self.templates)
-        if refused := [line for account in named for line in images.absent(account, named[account], self._ec2, self._accounts.number(account))]:
+        shared, number = self.options.shared, self._accounts.number
+        if refused := [line for account in named for line in images.absent(account, named[account], self._ec2, number(account), shared)]:
             raise Failure("\n".join(refused))
 
     def _ec2(self, account: str) -> Any:

@@ -7,7 +7,8 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-su
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .._aws.images import described
@@ -26,6 +27,18 @@ class Use(NamedTuple):
     machine: str
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What a release says is shared: account → image ids, and the number of the one account that may share, empty for none."""
+
+    owner: str = ""
+    images: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def allows(self, account: str, row: Mapping[str, Any]) -> bool:
+        """Whether the account may launch what EC2 describes so, although it does not own it."""
+        return bool(self.owner) and row["OwnerId"] == self.owner and row["ImageId"] in self.images.get(account, ())
+
+
 def named(stacks: Iterable[Stack], templates: Mapping[str, Template]) -> dict[str, dict[str, Use]]:
     """Account → image id → the first stack that names it."""
     found: dict[str, dict[str, Use]] = {}
@@ -37,19 +50,22 @@ def named(stacks: Iterable[Stack], templates: Mapping[str, Template]) -> dict[st
     return found
 
 
-def absent(account: str, images: Mapping[str, Use], client: Callable[[str], Any], number: str) -> list[str]:
-    """A sentence for each of the account's ``images`` (id → who names it) that it can't launch, or does not own.
+def absent(account: str, images: Mapping[str, Use], client: Callable[[str], Any], number: str, shared: Shared | None = None) -> list[str]:
+    """A sentence for each of the account's ``images`` (id → who names it) that it can't launch, or neither owns nor is to launch in place.
 
-    What is only shared can be taken back by its owner, and its key with it: no machine would start any more.
+    What is only shared can be taken back by its owner, and its key with it: no machine would start any more. So the release must say it.
 
     :param client: account → its EC2 client.
     :param number: the account's twelve digits.
+    :param shared: what it may launch of another account all the same.
     """
     rows = described(client(account), "look for images in account", account, ids=sorted(images))
     states = {row["ImageId"]: row.get("State", "available") for row in rows}
-    foreign = {row["ImageId"]: row["OwnerId"] for row in rows if row.get("OwnerId", number) != number}
+    allowed = shared or Shared()
+    foreign = {row["ImageId"]: row["OwnerId"] for row in rows if row.get("OwnerId", number) != number and not allowed.allows(account, row)}
     told = [
-        f"Failed to deploy stack {images[image].stack}: image {image} is of account {owner}, and account {account} launches only what it owns. "
+        f"Failed to deploy stack {images[image].stack}: image {image} is of account {owner}, and account {account} launches only what it owns "
+        "or its release shares with it. "
         "Copy it there (playbooks/copy_image.yml), which names the copy in the release."
         for image, owner in foreign.items()
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.local_cloud.conftest import Stacks, client, docker
+from ansible_collections.twine.platform.plugins.module_utils._stacks import images
+from tests.integration.local_cloud.conftest import Stacks, client, docker, until
 from tools import checkout
 
 ROLE = "twine"
@@ -253,6 +255,66 @@ def test_a_bake_that_fails_leaves_nothing_and_the_last_image_in_use(baked: Baked
     assert done.returncode != 0 and f"Failed to bake image {ROLE}: " in " ".join(done.stdout.split())
     assert left_by_builders() == NOTHING
     assert json.loads((records / f"{ROLE}.ami.json").read_text()) == baked.record
+
+
+GROUPS = f"arn:aws:iam::{PROD}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+
+
+@pytest.fixture(scope="module")
+def in_place(baked: Baked, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same release as it says that prod launches the image in place. Before that, dev's key knows nobody but dev."""
+    path = Path(shutil.copy(release, tmp_path_factory.mktemp("in-place")))
+    own = {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{NAMES['dev']}:root"}, "Action": "kms:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [own]})
+    client("dev", "kms").put_key_policy(KeyId=baked.keys["dev"], PolicyName="default", Policy=policy)
+    assert "is not there in account prod" in refused(baked)
+    played("copy_image", release_file=str(path), share=True, copy_wanted={"prod": list(yaml.safe_load(path.read_text())["images"])})
+    return path
+
+
+def refused(baked: Baked, **shared: list[str]) -> str:
+    """What a deploy to prod says of the image, of which the release says that dev shares it with these accounts."""
+    uses = {baked.image: images.Use("prod/application", "")}
+    return " ".join(images.absent("prod", uses, lambda account: client(account, "ec2"), PROD, images.Shared(NAMES["dev"], shared)))
+
+
+def test_an_image_is_shared_with_its_key_and_a_grant_for_groups_once_only(baked: Baked, in_place: Path) -> None:
+    kms, dev_key, written = client("dev", "kms"), baked.keys["dev"], yaml.safe_load(in_place.read_text())
+    assert written["shares"] == {"prod": written["images"]} and "copies" not in written
+    assert refused(baked, prod=[baked.image]) == ""
+    assert "account prod launches only what it owns or its release shares with it" in refused(baked, bastion=[baked.image])
+
+    stands = kms.get_key_policy(KeyId=dev_key, PolicyName="default")["Policy"], kms.list_grants(KeyId=dev_key)["Grants"]
+    assert [one["Sid"] for one in json.loads(stands[0])["Statement"]] == ["Own", *(f"TwineShared{PROD}{what}" for what in ("Use", "Disks", "Groups"))]
+    assert [(grant["GranteePrincipal"], "Decrypt" in grant["Operations"]) for grant in stands[1]] == [(GROUPS, True)]
+
+    said = played("copy_image", release_file=str(in_place), share=True, copy_wanted={"prod": list(written["images"])})
+    assert "prod: all there" in said and yaml.safe_load(in_place.read_text()) == written
+    assert (kms.get_key_policy(KeyId=dev_key, PolicyName="default")["Policy"], kms.list_grants(KeyId=dev_key)["Grants"]) == stands
+
+
+def test_prods_machines_and_groups_start_from_what_is_shared(baked: Baked, in_place: Path, stacks: Stacks) -> None:
+    ec2, groups = client("prod", "ec2"), client("prod", "autoscaling")
+    second = int(checkout.networks()["dev"].split(".")[1]) + 173
+    made = stacks.deploy("prod", "share-probe", "estate.yml", Cidr=f"10.{second}.0.0/16", ImageId=baked.image)
+    [subnet] = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [made["Vpc"]]}])["Subnets"]
+    ec2.create_launch_template(LaunchTemplateName="share-probe", LaunchTemplateData={"ImageId": baked.image, "InstanceType": "t3.micro"})
+    launches = {"LaunchTemplateName": "share-probe", "Version": "$Latest"}
+    name = {"AutoScalingGroupName": "share-probe"}
+    groups.create_auto_scaling_group(**name, MinSize=1, MaxSize=1, VPCZoneIdentifier=subnet["SubnetId"], LaunchTemplate=launches)
+
+    def found() -> list[dict[str, Any]]:
+        return list(groups.describe_auto_scaling_groups(AutoScalingGroupNames=["share-probe"])["AutoScalingGroups"])
+
+    try:
+        until(lambda: [one for one in found()[0]["Instances"] if one["LifecycleState"] == "InService"], "a machine in service")
+        rows = [row for one in ec2.describe_instances()["Reservations"] for row in one["Instances"] if row["VpcId"] == made["Vpc"]]
+        assert [(row["ImageId"], row["State"]["Name"]) for row in rows] == [(baked.image, "running")] * 2
+    finally:
+        groups.delete_auto_scaling_group(**name, ForceDelete=True)
+        until(lambda: not found(), "the group's end")
+        ec2.delete_launch_template(LaunchTemplateName="share-probe")
+        stacks.delete("prod", "share-probe")
 
 
 def test_the_reaper_says_what_nobody_uses_and_takes_it_only_when_told(baked: Baked, release: Path) -> None:

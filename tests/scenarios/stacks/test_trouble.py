@@ -12,6 +12,7 @@ from botocore.awsrequest import AWSResponse
 
 from ansible_collections.twine.platform.plugins.module_utils._aws.accounts import Accounts, Source
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
+from ansible_collections.twine.platform.plugins.module_utils._stacks.images import Shared
 from tests.scenarios.stacks.estate import Cloud, deploy, deploy_and_die, engine, layer, standing, tiny
 
 BUCKET = """\
@@ -43,10 +44,12 @@ def test_an_image_that_is_not_there_or_somebody_elses_is_told_before_the_first_w
     assert standing(cloud) == before
 
     ec2 = Accounts(cloud.accounts(), cloud.operator()).client("dev", "ec2", "account")
-    gone["ImageId"] = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]
+    gone["ImageId"] = image["ImageId"]
     with pytest.raises(Failure, match=r"deploy stack dev/application: image ami-\w+ is of account \d{12}, and account dev launches only what it"):
-        deploy(cloud, raw)
+        deploy(cloud, raw, shared=Shared(image["OwnerId"], {"prod": {image["ImageId"]}}))
     assert standing(cloud) == before
+    assert "dev/application" in deploy(cloud, raw, shared=Shared(image["OwnerId"], {"dev": {image["ImageId"]}})).changed
 
 
 def test_a_failed_stack_tells_its_first_failure_and_the_next_run_mends_it(cloud: Cloud) -> None:

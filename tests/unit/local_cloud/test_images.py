@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from ministack.services import ec2, kms
 
-from local_cloud.plugin import emulator, engine, images, settings
+from local_cloud.plugin import emulator, engine, images, keys, settings
 from local_cloud.plugin.requests import Refused, Request
 from tests.unit.local_cloud.estate import DEV
 
@@ -162,6 +162,19 @@ def test_a_copy_needs_the_image_its_storage_and_its_key(call: Call) -> None:
 def test_what_awss_own_key_encrypted_cannot_be_shared(call: Call) -> None:
     with pytest.raises(Refused, match="EBS default key cannot be shared"):
         share(call, made(call))
+
+
+def test_an_image_that_is_shared_is_launched_where_its_key_may_be_used(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = made(call, key=key_of(DEV))
+    images.launchable(image, by_group=True)
+    with emulator.scope(PROD), pytest.raises(Refused, match="does not exist: this account has none"):
+        images.launchable(image, by_group=True)
+    share(call, image)
+    with emulator.scope(PROD), pytest.raises(Refused, match=r"Client error on launch: key .* of account 111111111111 can't be used"):
+        images.launchable(image, by_group=True)
+    monkeypatch.setattr(keys, "opens", lambda owner, key, by_group: (owner, by_group) == (DEV, True))
+    with emulator.scope(PROD):
+        images.launchable(image, by_group=True)
 
 
 def test_a_copy_belongs_to_who_made_it_under_a_key_of_its_own(call: Call) -> None:

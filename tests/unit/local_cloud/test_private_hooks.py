@@ -24,6 +24,7 @@ MODULES = {
     "services.cloudformation.stacks": "stacks",
     "services.ec2": "ec2",
     "services.iam": "iam",
+    "services.kms": "kms",
     "services.rds": "rds",
     "services.secretsmanager": "secretsmanager",
     "services.sts": "sts",

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from ansible_collections.twine.platform.plugins.action.image_copy import copy_all, wanted_of
+from ansible_collections.twine.platform.plugins.action.image_copy import copy_all, share_all, wanted_of
 from ansible_collections.twine.platform.plugins.module_utils._aws.errors import Failure
 from ansible_collections.twine.platform.plugins.module_utils._aws.image_copies import End
 from ansible_collections.twine.platform.plugins.module_utils._release.release import from_data
@@ -65,7 +65,7 @@ def test_a_copy_that_is_there_with_its_tags_changes_nothing() -> None:
     images(ours)
     for _look in range(3):
         images(ours, row(COPY, "2", tags=TAGS))
-    assert run(source, target) == {"changed": False, "copied": [], "images": {"twine": COPY}}
+    assert run(source, target) == {"changed": False, "copied": [], "shared": [], "images": {"twine": COPY}}
 
 
 def test_a_failed_copy_goes_and_another_is_made() -> None:
@@ -87,7 +87,7 @@ def test_a_failed_copy_goes_and_another_is_made() -> None:
     ours.add_response("copy_image", {"ImageId": COPY}, asked)
     images(ours, row(COPY, "2"))
     theirs.add_response("modify_image_attribute", {}, {"ImageId": SOURCE, "LaunchPermission": {"Remove": [{"UserId": "2"}]}})
-    assert run(source, target) == {"changed": True, "copied": ["twine"], "images": {"twine": COPY}}
+    assert run(source, target) == {"changed": True, "copied": ["twine"], "shared": [], "images": {"twine": COPY}}
     theirs.assert_no_pending_responses()
     ours.assert_no_pending_responses()
 
@@ -95,11 +95,26 @@ def test_a_failed_copy_goes_and_another_is_made() -> None:
 def test_no_roles_are_no_roles() -> None:
     (source, _theirs), (target, _ours) = end("dev", "1"), end("prod", "2")
     assert wanted_of(RELEASE, [], "dev") == []
-    assert copy_all(source, target, [], {"kms_key_id": "", "wait": 60}, False, lambda line: None) == {"changed": False, "copied": [], "images": {}}
+    nothing = {"changed": False, "copied": [], "shared": [], "images": {}}
+    assert copy_all(source, target, [], {"kms_key_id": "", "wait": 60}, False, lambda line: None) == nothing
 
 
 def test_check_mode_says_what_it_would_copy_and_writes_nothing() -> None:
     (source, _theirs), (target, ours) = end("dev", "1"), end("prod", "2")
     images(ours)
     images(ours)
-    assert run(source, target, check=True) == {"changed": True, "copied": ["twine"], "images": {}}
+    assert run(source, target, check=True) == {"changed": True, "copied": ["twine"], "shared": [], "images": {}}
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_sharing_says_what_it_shares_and_in_check_mode_only_says_it(check: bool) -> None:
+    (source, theirs), (target, ours) = end("dev", "1"), end("prod", "2")
+    images(ours)
+    images(theirs, row(SOURCE, "1", tags=[{"Key": "twine:shared-with:2", "Value": "prod"}]))
+    theirs.add_response("describe_image_attribute", {}, {"ImageId": SOURCE, "Attribute": "launchPermission"})
+    if not check:
+        theirs.add_response("modify_image_attribute", {}, {"ImageId": SOURCE, "LaunchPermission": {"Add": [{"UserId": "2"}]}})
+    found = share_all(source, target, WANTED, lambda side: None, check)
+    assert (found["changed"], found["shared"], found["images"]) == (True, [f"launch permission of image {SOURCE}"], {"twine": SOURCE})
+    assert found["diff"][0]["after"] == f"launch permission of image {SOURCE}\n"
+    theirs.assert_no_pending_responses()

@@ -13,6 +13,11 @@ from ansible_collections.twine.platform.plugins.module_utils._release.release im
 from tests.unit.plugins.module_utils._release.conftest import GOOD
 
 
+def test_what_a_release_shares_is_named_by_it(tmp_path: Path) -> None:
+    (tmp_path / "one.yml").write_text(yaml.safe_dump(GOOD | {"shares": {"prod": GOOD["images"]}}))
+    assert named_in(tmp_path) == {*GOOD["images"].values()}
+
+
 def test_every_release_counts_with_its_copies(tmp_path: Path) -> None:
     (tmp_path / "one.yml").write_text(yaml.safe_dump(GOOD))
     (tmp_path / "two.yml").write_text(yaml.safe_dump(GOOD | {"copies": {"prod": {"twine": "ami-11111111111111111"}}}))

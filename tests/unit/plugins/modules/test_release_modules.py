@@ -82,6 +82,23 @@ def test_an_account_that_owns_the_very_image_has_no_copy_of_it(tmp_path: Path) -
     assert "copies" not in yaml.safe_load((folder / "current.yml").read_text())
 
 
+def test_an_account_launches_a_copy_or_the_shared_image_never_both(tmp_path: Path) -> None:
+    folder = tmp_path / "releases"
+    write(folder)
+    current = folder / "current.yml"
+    own = {"prod": yaml.safe_load(current.read_text())["images"]}
+    copied = {"path": str(current), "copies": {"prod": {"twine": "ami-11111111111111111"}}}
+    in_place = {"path": str(current), "copies": own, "shares": own}
+
+    run("release_copies", copied)
+    assert [run("release_copies", in_place)["changed"] for _turn in range(2)] == [True, False]
+    assert write(folder)["changed"] is False
+    assert {key: value for key, value in yaml.safe_load(current.read_text()).items() if key in ("copies", "shares")} == {"shares": own}
+    run("release_copies", copied)
+    assert "shares" not in yaml.safe_load(current.read_text())
+    assert "shares.prod.twine" in run("release_copies", {**in_place, "shares": copied["copies"]})["msg"]
+
+
 def test_the_next_one_is_pointed_to_and_told_apart(tmp_path: Path) -> None:
     write(tmp_path)
     result = write(tmp_path, name="1.0.1-aaaaaa", bake_keys={"twine": "aaaaaaaaaaaa"})

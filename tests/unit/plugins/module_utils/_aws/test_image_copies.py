@@ -88,6 +88,15 @@ def test_the_source_is_shared_only_meanwhile_whatever_happens() -> None:
     theirs.assert_no_pending_responses()
 
 
+def test_what_is_launched_in_place_stays_shared_after_a_copy() -> None:
+    (source, theirs), (target, _ours) = end("dev", "1"), end("prod", "2")
+    images(theirs, row(SOURCE, "1", Tags=[{"Key": image_copies.kept(target), "Value": "prod"}]))
+    theirs.add_response("modify_image_attribute", {}, {"ImageId": SOURCE, "LaunchPermission": {"Add": [{"UserId": "2"}]}})
+    theirs.add_response("modify_snapshot_attribute", {}, {"SnapshotId": "snap-1", "Attribute": ANY, "CreateVolumePermission": ANY})
+    with image_copies.shared(source, target, [SOURCE]):
+        theirs.assert_no_pending_responses()
+
+
 def test_progress_is_told_until_it_is_there() -> None:
     target, stub = end("prod", "2")
     for progress in ("10%", "10%", "60%"):

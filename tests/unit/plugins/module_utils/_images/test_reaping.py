@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.twine.platform.plugins.module_utils._images.reaping import Account, left
+from ansible_collections.twine.platform.plugins.module_utils._images.reaping import Account, launched, left
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 OLD, YOUNG = NOW - timedelta(hours=30), NOW - timedelta(hours=2)
@@ -87,6 +87,14 @@ def test_of_a_builder_what_is_old_and_not_in_use(account: Account, gone: list[st
 )
 def test_images_that_nothing_names_and_nothing_launches(account: Account, named: list[str], gone: list[str]) -> None:
     assert found(account, *named) == gone
+
+
+def test_an_image_that_another_account_launches_stays_with_its_snapshot() -> None:
+    prod = Account(templates=[{"LaunchTemplateData": {"ImageId": "ami-1"}}], instances=[instance(OLD, {}, ImageId="ami-2")])
+    dev = Account(images=[image(OURS), image(OURS, name="ami-2"), image(OURS, name="ami-3")], snapshots=[snapshot(OURS)])
+
+    assert launched(prod) == {"ami-1", "ami-2"}
+    assert [one.id for one in left(dev, [], 24, NOW, launched(prod))] == ["ami-3"]
 
 
 def test_a_builder_halts_before_what_it_holds_goes() -> None:

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.twine.platform.plugins.module_utils._release.release import ReleaseError, from_data, from_text, load, text_of
 
 PACKAGE = {"version": "1", "architecture": "all", "sha256": "0" * 64}
+SHARED = {"twine": "ami-0123456789abcdef0"}
 
 
 def test_a_release_survives_being_written_and_read(good: dict[str, Any]) -> None:
@@ -24,6 +25,13 @@ def test_copies_are_kept_and_no_copies_are_not_written(good: dict[str, Any]) -> 
 
     assert from_text(text_of(from_data(good | {"copies": copies})), "a.yml").copies == copies
     assert "copies" not in text_of(from_data(good))
+
+
+def test_shares_are_of_the_releases_own_images_and_no_shares_are_not_written(good: dict[str, Any]) -> None:
+    shares = {"prod": SHARED}
+
+    assert from_text(text_of(from_data(good | {"shares": shares})), "a.yml").shares == shares
+    assert "shares" not in text_of(from_data(good))
 
 
 def test_what_is_written_has_a_line_a_package_and_a_readers_order(good: dict[str, Any]) -> None:
@@ -64,6 +72,9 @@ def test_what_is_written_has_a_line_a_package_and_a_readers_order(good: dict[str
         ({"copies": {"prod": []}}, "copies.prod"),
         ({"copies": {"prod": {"twine": "latest"}}}, "copies.prod.twine"),
         ({"copies": {"prod": {"search": "ami-0123456789abcdef0"}}}, "copies.prod.search"),
+        ({"shares": {"prod": {"twine": "ami-11111111111111111"}}}, "shares.prod.twine"),
+        ({"shares": {"prod": {"search": "ami-0123456789abcdef0"}}}, "shares.prod.search"),
+        ({"shares": {"prod": SHARED}, "copies": {"prod": {"twine": "ami-11111111111111111"}}}, "shares.prod.twine"),
     ],
 )
 def test_a_wrong_release_is_refused_by_the_key_that_is_wrong(good: dict[str, Any], change: dict[str, Any], named: str) -> None:

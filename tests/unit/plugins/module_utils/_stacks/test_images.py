@@ -39,12 +39,12 @@ def test_parameters_of_an_images_type_are_looked_at_and_no_others(tmp_path: Path
     assert images.named(stacks.values(), dict.fromkeys(stacks, template)) == {"dev": {HERE: images.Use("dev/one", "t3.small")}}
 
 
-def answer(rows: list[dict[str, Any]], machine: str = "") -> list[str]:
+def answer(rows: list[dict[str, Any]], machine: str = "", shared: images.Shared | None = None) -> list[str]:
     client = boto3.client("ec2", region_name="eu-west-2", aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(client) as stub:
         stub.add_response("describe_images", {"Images": rows}, {"Filters": [{"Name": "image-id", "Values": [HERE, GONE]}]})
         uses = {HERE: images.Use("prod/application", machine), GONE: images.Use("prod/search", "")}
-        return images.absent("prod", uses, lambda account: client, "222222222222")
+        return images.absent("prod", uses, lambda account: client, "222222222222", shared)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,23 @@ def test_an_image_that_is_only_shared_is_refused() -> None:
     [told] = answer([here, {"ImageId": GONE, "State": "available", "OwnerId": "222222222222"}])
 
     assert "prod/application" in told and "account prod launches only what it owns" in told and "playbooks/copy_image.yml" in told
+
+
+@pytest.mark.parametrize(
+    ("owner", "shared", "fits"),
+    [
+        ("111111111111", images.Shared("111111111111", {"prod": {HERE}}), True),
+        ("333333333333", images.Shared("111111111111", {"prod": {HERE}}), False),
+        ("111111111111", images.Shared("111111111111", {"bastion": {HERE}}), False),
+        ("111111111111", images.Shared("111111111111", {"prod": {GONE}}), False),
+        ("111111111111", images.Shared("", {"prod": {HERE}}), False),
+    ],
+)
+def test_an_image_is_launched_in_place_only_of_who_bakes_and_where_the_release_says_so(owner: str, shared: images.Shared, fits: bool) -> None:
+    here = {"ImageId": HERE, "State": "available", "OwnerId": owner}
+    told = answer([here, {"ImageId": GONE, "State": "available", "OwnerId": "222222222222"}], shared=shared)
+
+    assert (told == []) is fits
 
 
 @pytest.mark.parametrize(
