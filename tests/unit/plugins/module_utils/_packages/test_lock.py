@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -73,24 +74,28 @@ def test_four_writers_lose_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "lock.count").read_text() == "100"
 
 
+def queued(lock: Path) -> list[int]:
+    """The processes that have a place, in its order."""
+    return [int(path.name.rpartition("-")[2]) for path in sorted(lock.with_name("lock.queue").iterdir())]
+
+
 def test_who_comes_first_goes_first(tmp_path: Path) -> None:
     """A writer that died in the queue is not waited for."""
     lock = tmp_path / "lock"
     (tmp_path / "lock.queue").mkdir()
     (tmp_path / "lock.queue" / "0-1").touch()
-    with start(HOLDER, lock) as first, start(HOLDER, lock) as second:
-        assert first.stdout is not None and second.stdout is not None
-        held = {process.pid: process for process in (first, second)}
-        order = []
-        for _turn in range(2):
-            ready, _write, _error = select.select([process.stdout for process in held.values()], [], [], 60)
-            process = next(one for one in held.values() if one.stdout is ready[0])
-            assert process.stdout is not None
-            assert process.stdout.readline() == "held\n"
-            order.append(process.pid)
-            waiting = sorted(path.name for path in (tmp_path / "lock.queue").iterdir())
-            assert waiting[0].endswith(f"-{process.pid}")
-            process.communicate()
-            del held[process.pid]
-    assert sorted(order) == sorted([first.pid, second.pid])
-    assert list((tmp_path / "lock.queue").iterdir()) == []
+    came = []
+    for _writer in range(3):
+        came.append(start(HOLDER, lock))
+        # The next one comes when this one stands in the queue.
+        while came[-1].pid not in queued(lock):
+            assert came[-1].poll() is None
+            time.sleep(0.01)
+    for number, process in enumerate(came):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert queued(lock) == [one.pid for one in came[number:]]
+        # Whoever comes later has not said a word.
+        assert select.select([one.stdout for one in came[number + 1 :]], [], [], 0)[0] == []
+        process.communicate()
+    assert queued(lock) == []
