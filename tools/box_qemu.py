@@ -31,6 +31,19 @@ READER = Path(__file__).with_name("read_disk.py")
 # What a virtual machine begins with, beside the base image; the roles bring all else.
 PACKAGES = ("initramfs-tools", "linux-image-cloud-amd64", "openssh-server")
 GRUB = ("grub-common", "grub-pc-bin")
+# Beside what is between the machines that both begin with.
+ALLOWED = [
+    {
+        "path": "/usr/lib/twine-machine/package-modes.json",
+        "aspects": ["sha256"],
+        "reason": "It lists the modes of all packages' files, the kernel's among them.",
+    },
+    {
+        "path": "/etc/mtab",
+        "aspects": ["target"],
+        "reason": "Docker makes it in each container, systemd on each machine that boots; both mean the kernel's list.",
+    },
+]
 
 
 def play(name: str, **variables: object) -> None:
@@ -114,39 +127,40 @@ def read(disk: Path, target: Path) -> None:
         raw.unlink(missing_ok=True)
 
 
-def write_manifest(record: Path) -> None:
-    """Write down what is in it, as a bake does."""
-    packages = json.loads((checkout.BUILD / "releases" / "snapshot.json").read_text())["packages"]
-    given = json.dumps({"records": [str(record)], "digests": packages})
-    command: work.Words = [SCRIPTS / "ansible", "localhost", "--module-name", "twine.platform.image_manifest", "--args", given]
-    work.run("write the manifest", command, log="box-qemu", cwd=checkout.ROOT, remedy="Read the log.")
+def note(name: str, disk: Path | None, **about: Any) -> None:
+    """Write the record of a machine: of what lies on its disk, or in Docker."""
+    if disk:
+        # It stays: the manifest is made anew from it when the code that makes manifests moves.
+        tar = RECORDS / f"{name}.tar"
+        read(disk, tar)
+        with tar.open("rb") as file:
+            about |= {"id": hashlib.file_digest(file, "sha256").hexdigest(), "path": str(tar)}
+    work.replace_text(RECORDS / f"{name}.json", json.dumps(about, indent=1) + "\n")
 
 
 def run(role: str, image: str, checksum: str) -> None:
-    """Bake, read, record, and say how long it took."""
+    """Bake, read, record, compare, and say how long it took."""
     qemu.ensure()
     began = time.monotonic()
     play("bake_image", images=[role])
     record: dict[str, Any] = json.loads((RECORDS / f"{role}.json").read_text())
     base = checksum.removeprefix("sha512:")
-    if not image:
+    common = {"role": role, "bake_key": record["bake_key"]}
+    own = not image
+    if own:
         disk, base = cloud_disk()
         with disk.open("rb") as file:
             image, checksum = str(disk), f"sha512:{hashlib.file_digest(file, 'sha512').hexdigest()}"
+        note("qemu.base", disk, kind="qemu.base", inputs={"base image": base}, **common)
+        first = base_image.identity(work.pins()["base"]["image"])
+        note("docker.base", None, kind="docker.base", docker_id=first, inputs={"base image": first}, **common)
     with tempfile.TemporaryDirectory() as folder:
         disk = build(role, image, checksum, record, Path(folder))
-    # It stays: the manifest is made anew from it when the code that makes manifests moves.
-    tar = RECORDS / f"{role}.box.tar"
-    read(disk, tar)
-    with tar.open("rb") as file:
-        identity = hashlib.file_digest(file, "sha256").hexdigest()
     minutes = (time.monotonic() - began) / 60
-    about = {"role": role, "kind": "box", "bake_key": record["bake_key"], "id": identity, "path": str(tar), "inputs": {"base image": base}}
-    about |= {"built_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "minutes": round(minutes, 1)}
-    work.replace_text(RECORDS / f"{role}.box.json", json.dumps(about, indent=1) + "\n")
-    write_manifest(RECORDS / f"{role}.box.json")
-    manifest = f"build/images/{role}.box.manifest.json"
-    print(f"{role} of bake key {record['bake_key']} was baked in a virtual machine in {minutes:.0f} min; its manifest is {manifest}.")
+    about = {"inputs": {"base image": base}, "built_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "minutes": round(minutes, 1)}
+    note(f"{role}.box", disk, kind="box", **common, **about)
+    print(f"{role} of bake key {record['bake_key']} was baked in a virtual machine in {minutes:.0f} min.", flush=True)
+    play("prove_parity", image=role, others=["box"], also_allowed=ALLOWED, **({"began": ["docker.base", "qemu.base"]} if own else {}))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """Runs in a container of the base image: writes a tar of the file system in a raw disk's first partition to standard output, mounting nothing.
 
-debugfs copies files with owner and mode; extended attributes, capabilities among them, it only tells, so they are set from what it says.
+debugfs copies files with their owners; modes above 0777 and extended attributes, capabilities among them, it only tells, so they are set from
+what it says. Devices it does not copy.
 """
 
 from __future__ import annotations
@@ -47,16 +48,35 @@ def attributes(said: str) -> Iterator[tuple[str, str, bytes]]:
             yield path, found["name"], value[1:-1].encode().decode("unicode_escape").encode("latin-1") if text else bytes.fromhex(value)
 
 
+def modes(said: str) -> Iterator[tuple[str, int]]:
+    """Path and mode of all but links, in what debugfs says to `ls -p`: /inode/mode/user/group/name/size/."""
+    path = ""
+    for line in said.splitlines():
+        if line.startswith("debugfs: ls -p "):
+            path = line.removeprefix("debugfs: ls -p ").strip('"').rstrip("/")
+        elif line.startswith("/") and len(fields := line.split("/")) > 6 and fields[5] not in (".", "..") and not fields[2].startswith("12"):
+            yield f"{path}/{fields[5]}", int(fields[2], 8) & 0o7777
+
+
+def names_in(folder: Path) -> list[str]:
+    """What lies in a folder; the tar of an image has no entry for the root itself."""
+    return sorted(path.name for path in folder.iterdir())
+
+
 def main(disk: Path, folder: Path) -> None:
     """Copy, complete and send."""
     place = f"{disk}?offset={first_partition(disk)}"
     folder.mkdir()
     debugfs(place, f'rdump / "{folder}"\n')
+    folders = ["", *(f"{path.relative_to(folder)}" for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())]
+    for path, mode in modes(debugfs(place, "".join(f'ls -p "/{name}"\n' for name in folders))):
+        if (copied := folder / path.lstrip("/")).exists():
+            copied.chmod(mode)
     names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     asked = "".join(f'ea_list "/{name}"\n' for name in names if '"' not in name)
     for path, name, value in attributes(debugfs(place, asked)):
         os.setxattr(folder / path.lstrip("/"), name, value)
-    subprocess.run(["tar", "--create", f"--directory={folder}", "--xattrs", "--numeric-owner", "."], check=True)
+    subprocess.run(["tar", "--create", f"--directory={folder}", "--xattrs", "--numeric-owner", *names_in(folder)], check=True)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,13 @@ options:
     description: Whether at least one of O(others) must have been made on another base than O(manifest).
     type: bool
     default: true
+  began:
+    description:
+      - The manifests of what O(manifest) and O(others) were made upon, in that order, where these cannot be alike. A virtual machine has a
+        kernel, a container has none. What differs between the two is not held against the images, and counted.
+    type: list
+    elements: path
+    default: []
 attributes:
   diff_mode:
     description: The differences are the result.
@@ -76,6 +83,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "others": {"type": "list", "elements": "path", "required": True},
     "allowed": {"type": "list", "elements": "dict", "required": True},
     "independent": {"type": "bool", "default": True},
+    "began": {"type": "list", "elements": "path", "default": []},
 }
 
 
@@ -83,7 +91,10 @@ def prove(params: dict[str, Any]) -> dict[str, Any]:
     """Compare one with each of the others; returns the module's result."""
     first = load(Path(params["manifest"]))
     allowed = allowances(params["allowed"], "what may differ")
-    comparisons = [compare(first, load(Path(path)), allowed) for path in params["others"]]
+    if len(params["began"]) not in (0, 2):
+        raise ManifestError(f"Failed to prove parity of {params['manifest']}: began names {len(params['began'])} manifests. Give two, or none.")
+    began = [load(Path(path)) for path in params["began"]]
+    comparisons = [compare(first, load(Path(path)), allowed, began) for path in params["others"]]
     if params["independent"] and not any(comparison.independent for comparison in comparisons):
         raise ManifestError(
             f"Failed to prove parity of {params['manifest']}: none of the others was made on a base of its own. Run make parity, which makes one."

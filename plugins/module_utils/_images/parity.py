@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two builds, what differs between them, how much each allowance let pass, and what could not be compared."""
+    """Two builds, what differs between them, how much each allowance let pass, what could not be compared, and how much they began with."""
 
     left: Build
     right: Build
@@ -58,6 +58,7 @@ class Comparison:
     allowed: dict[str, int]
     compared: dict[str, int]
     untold: list[str]
+    began: int = 0
 
     @property
     def independent(self) -> bool:
@@ -72,7 +73,8 @@ class Comparison:
         lines += [f"  {difference}" for difference in self.differences]
         lines += [f"  not compared: {line}" for line in self.untold]
         allowed = sum(self.allowed.values())
-        return [*lines, f"  {len(self.differences)} differences; {allowed} more are allowed, by {len(self.allowed)} reasons"]
+        began = f"; {self.began} more are between what they began with" if self.began else ""
+        return [*lines, f"  {len(self.differences)} differences; {allowed} more are allowed, by {len(self.allowed)} reasons{began}"]
 
 
 def allowances(data: Any, source: str) -> list[Allowance]:
@@ -104,14 +106,17 @@ def _allowance(entry: Any, where: str) -> Allowance:
     return Allowance(reason, str(entry.get("path") or ""), str(entry.get("folder") or ""), tuple(map(str, entry.get("aspects") or ())))
 
 
-def compare(left: Manifest, right: Manifest, allowed: Iterable[Allowance]) -> Comparison:
+def compare(left: Manifest, right: Manifest, allowed: Iterable[Allowance], began: Sequence[Manifest] = ()) -> Comparison:
     """Compare two manifests.
 
+    :param began: the manifests of what the two were made upon, when that cannot be alike: a virtual machine has a kernel. What differs
+        there is not held against the two.
     :raises ManifestError: if they are of one and the same build, or made by different collectors: that would prove nothing.
     """
     ours, theirs = build_of(left), build_of(right)
     _refuse(left, right, ours, theirs)
-    found = [difference for section in SECTIONS for difference in _differences(section, left[section], right[section])]
+    before = {(one.section, one.name) for one in _all(*began)} if began else set()
+    found = [one for one in _all(left, right) if (one.section, one.name) not in before]
     kept, counts = [], Counter[str]()
     allowed = list(allowed)
     for difference in found:
@@ -122,7 +127,11 @@ def compare(left: Manifest, right: Manifest, allowed: Iterable[Allowance]) -> Co
             kept.append(difference)
     untold = [f"ports, since no machine of {build} was started" for build, side in ((ours, left), (theirs, right)) if side["ports"] is None]
     compared = {section: max(len(left[section] or ()), len(right[section] or ())) for section in SECTIONS}
-    return Comparison(ours, theirs, _folded(kept), dict(counts), compared, untold)
+    return Comparison(ours, theirs, _folded(kept), dict(counts), compared, untold, len(_all(left, right)) - len(found))
+
+
+def _all(left: Manifest, right: Manifest) -> list[Difference]:
+    return [difference for section in SECTIONS for difference in _differences(section, left[section], right[section])]
 
 
 def _refuse(left: Manifest, right: Manifest, ours: Build, theirs: Build) -> None:

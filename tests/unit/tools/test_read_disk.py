@@ -23,6 +23,19 @@ def test_attributes_are_told_as_bytes_or_as_text() -> None:
     assert found == [("/usr/bin/a program", "security.capability", CAPABILITY), ("/usr/bin/a program", "user.note", b'hello " \x01')]
 
 
+def test_modes_are_told_whole_and_of_links_not_at_all() -> None:
+    said = """debugfs 1.47.0 (5-Feb-2023)
+debugfs: ls -p "/"
+/2/040755/0/0/.//
+/15/041777/0/0/tmp//
+/16/120777/0/0/bin/7/
+
+debugfs: ls -p "/usr/bin"
+/20/104755/0/0/sudo/277/
+"""
+    assert list(read_disk.modes(said)) == [("/tmp", 0o1777), ("/usr/bin/sudo", 0o4755)]
+
+
 @pytest.mark.parametrize("kind", ["mbr", "gpt"])
 def test_the_first_partition_is_found_in_either_table(tmp_path: Path, kind: str) -> None:
     head = bytearray(34 * 512)

@@ -60,6 +60,16 @@ def test_bases_of_their_own_make_it_independent(folder: Path) -> None:
     assert compare(one, two, []).independent
 
 
+def test_what_they_began_with_is_not_held_against_them(folder: Path) -> None:
+    base = machine.manifest(folder, "base")
+    (folder / "etc/kernel").write_text("a kernel")
+    other = machine.manifest(folder, "a virtual machine")
+    (folder / "etc/nginx/nginx.conf").write_text("worker_processes 1;\n")
+    found = compare(base, machine.manifest(folder, "baked"), [], [base, other])
+    assert [difference.name for difference in found.differences] == ["/etc/nginx/nginx.conf"]
+    assert found.lines()[-1].endswith("; 1 more are between what they began with")
+
+
 def test_ports_that_nobody_asked_for_are_said_not_to_be_compared(folder: Path) -> None:
     comparison = compare(machine.manifest(folder, "one", []), machine.manifest(folder, "two"), [])
     assert comparison.untold == ["ports, since no machine of web docker two (bake key k1, base b1) was started"]
