@@ -14,8 +14,8 @@ from rich.status import Status
 from demo.report import StepResult
 
 TYPICAL = {
-    "packages": 30.0, "repository": 25.0, "images": 60.0, "stacks": 75.0, "serving": 8.0, "only_way_in": 5.0,
-    "kill": 20.0, "spike": 50.0, "rollout": 110.0, "scale_in": 60.0,
+    "packages": 55.0, "repository": 55.0, "images": 75.0, "stacks": 45.0, "serving": 20.0, "only_way_in": 5.0,
+    "kill": 8.0, "spike": 40.0, "rollout": 150.0, "scale_in": 75.0,
 }  # fmt: skip
 """Seconds a step takes on two cores, until a run on this machine has recorded its own."""
 
