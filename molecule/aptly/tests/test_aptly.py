@@ -68,6 +68,15 @@ def test_index_files_are_served_by_their_hash(host: Host) -> None:
     assert host.check_output(f"ls {PUBLIC}/dists/bookworm/main/binary-amd64/by-hash/SHA256")
 
 
+def test_an_index_of_the_same_second_is_served_again(host: Host) -> None:
+    """apt asks by the second: another publish of that second would pass for the one that the client has."""
+    code = (
+        "import urllib.request as u; url = 'http://127.0.0.1/dists/bookworm/InRelease'; moved = u.urlopen(url).headers['Last-Modified'];"
+        " print(u.urlopen(u.Request(url, headers={'If-Modified-Since': moved})).status)"
+    )
+    assert host.check_output(f'python3 -c "{code}"') == "200"
+
+
 def test_refused_package_left_nothing(host: Host) -> None:
     """The cut off package of the converge came to no repository: what it named was never made."""
     listed = host.check_output("runuser -u aptly -- aptly -config=/etc/aptly.conf repo list -raw")
