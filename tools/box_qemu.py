@@ -19,38 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.twine.platform.plugins.module_utils._images import box
-from tools import base_image, checkout, qemu, work
+from tools import base_image, checkout, parity, qemu, work
 from tools import box as boxes
+from tools.parity import ESTATE, RECORDS
 
-RECORDS = checkout.BUILD / "images"
 SCRIPTS = Path(sys.executable).parent
-ESTATE = checkout.ROOT / "inventories" / "local"
 FOLDER = RECORDS / "cloud"
 GIBIBYTES = 3
 READER = Path(__file__).with_name("read_disk.py")
 # What a virtual machine begins with, beside the base image; the roles bring all else.
 PACKAGES = ("initramfs-tools", "linux-image-cloud-amd64", "openssh-server")
 GRUB = ("grub-common", "grub-pc-bin")
-# Beside what is between the machines that both begin with.
-ALLOWED = [
-    {
-        "path": "/usr/lib/twine-machine/package-modes.json",
-        "aspects": ["sha256"],
-        "reason": "It lists the modes of all packages' files, the kernel's among them.",
-    },
-    {
-        "path": "/etc/mtab",
-        "aspects": ["target"],
-        "reason": "Docker makes it in each container, systemd on each machine that boots; both mean the kernel's list.",
-    },
-]
-
-
-def play(name: str, **variables: object) -> None:
-    """Run a playbook of the local estate."""
-    command = [str(SCRIPTS / "ansible-playbook"), "-i", str(ESTATE), "-e", json.dumps(variables), f"playbooks/{name}.yml"]
-    if subprocess.run(command, cwd=checkout.ROOT, check=False).returncode:
-        raise work.Failed(f"Failed to run playbooks/{name}.yml: see above. Mend that and try again.")
 
 
 def cloud_disk() -> tuple[Path, str]:
@@ -142,7 +121,8 @@ def run(role: str, image: str, checksum: str) -> None:
     """Bake, read, record, compare, and say how long it took."""
     qemu.ensure()
     began = time.monotonic()
-    play("bake_image", images=[role])
+    if parity.play("bake_image", images=[role]):
+        raise work.Failed(f"Failed to bake {role} in Docker first: see above. Mend that and try again.")
     record: dict[str, Any] = json.loads((RECORDS / f"{role}.json").read_text())
     base = checksum.removeprefix("sha512:")
     common = {"role": role, "bake_key": record["bake_key"]}
@@ -157,10 +137,12 @@ def run(role: str, image: str, checksum: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         disk = build(role, image, checksum, record, Path(folder))
     minutes = (time.monotonic() - began) / 60
-    about = {"inputs": {"base image": base}, "built_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "minutes": round(minutes, 1)}
+    about: dict[str, Any] = {"inputs": {"base image": base}, "began": ["docker.base", "qemu.base"] if own else []}
+    about |= {"built_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()), "minutes": round(minutes, 1)}
     note(f"{role}.box", disk, kind="box", **common, **about)
     print(f"{role} of bake key {record['bake_key']} was baked in a virtual machine in {minutes:.0f} min.", flush=True)
-    play("prove_parity", image=role, others=["box"], also_allowed=ALLOWED, **({"began": ["docker.base", "qemu.base"]} if own else {}))
+    if parity.prove_virtual(role):
+        raise work.Failed("Failed to find the images equal: see above. Mend the role, or say in the allow-list why it must differ.")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -115,8 +115,10 @@ def compare(left: Manifest, right: Manifest, allowed: Iterable[Allowance], began
     """
     ours, theirs = build_of(left), build_of(right)
     _refuse(left, right, ours, theirs)
-    before = {(one.section, one.name) for one in _all(*began)} if began else set()
-    found = [one for one in _all(left, right) if (one.section, one.name) not in before]
+    every = _all(left, right)
+    before = {(one.section, one.name, one.aspect) for one in _all(*began)} if began else set()
+    # What only one of them began with may differ in anything; of what both had, in that in which it did.
+    found = [one for one in every if not before & {(one.section, one.name, ""), (one.section, one.name, one.aspect)}]
     kept, counts = [], Counter[str]()
     allowed = list(allowed)
     for difference in found:
@@ -127,7 +129,7 @@ def compare(left: Manifest, right: Manifest, allowed: Iterable[Allowance], began
             kept.append(difference)
     untold = [f"ports, since no machine of {build} was started" for build, side in ((ours, left), (theirs, right)) if side["ports"] is None]
     compared = {section: max(len(left[section] or ()), len(right[section] or ())) for section in SECTIONS}
-    return Comparison(ours, theirs, _folded(kept), dict(counts), compared, untold, len(_all(left, right)) - len(found))
+    return Comparison(ours, theirs, _folded(kept), dict(counts), compared, untold, len(every) - len(found))
 
 
 def _all(left: Manifest, right: Manifest) -> list[Difference]:

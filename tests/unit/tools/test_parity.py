@@ -44,3 +44,16 @@ def test_what_is_compared_with_the_image(
     assert parity.others() == kinds
     out = capsys.readouterr().out
     assert said in out and bool(said) == bool(out)
+
+
+@pytest.mark.parametrize(("kinds", "ended", "plays"), [(["second"], 0, 1), (["second", "box"], 0, 2), (["second", "box"], 1, 1)])
+def test_a_virtual_machine_is_compared_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: list[str], ended: int, plays: int
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(parity, "RECORDS", tmp_path)
+    monkeypatch.setattr(parity, "play", lambda _name, **variables: asked.append(variables) or ended)
+    (tmp_path / "twine.box.json").write_text(json.dumps({"began": ["docker.base", "qemu.base"]}))
+    assert parity.prove(kinds) == ended
+    expected = [{"image": "twine", "others": ["second"]}, {"image": "twine", "others": ["box"], "began": ["docker.base", "qemu.base"]}]
+    assert asked == expected[:plays]
