@@ -71,8 +71,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner
 from ansible_collections.twine.platform.plugins.module_utils._release.release import YAML_IMPORT_ERROR, ReleaseError, load
-from ansible_collections.twine.platform.plugins.module_utils._release.signature import Signatures, starter
+from ansible_collections.twine.platform.plugins.module_utils._release.signature import Signatures
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     content, release = load(path)
     signer = ""
     if module.params["signers"]:
-        signer = Signatures(starter(module.run_command)).signer(path, content, Path(module.params["signers"]), module.params["account"])
+        signer = Signatures(ModuleRunner(module.run_command)).signer(path, content, Path(module.params["signers"]), module.params["account"])
     packages = {**release.packages, **release.distribution}
     contents = [{"name": name.split(":")[0], **asdict(package)} for name, package in packages.items()]
     return {"changed": False, "release": release.as_data(), "contents": contents, "path": str(path), "signer": signer}

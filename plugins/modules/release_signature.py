@@ -61,8 +61,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner
 from ansible_collections.twine.platform.plugins.module_utils._release.release import YAML_IMPORT_ERROR, ReleaseError, load
-from ansible_collections.twine.platform.plugins.module_utils._release.signature import ENDING, Signatures, starter
+from ansible_collections.twine.platform.plugins.module_utils._release.signature import ENDING, Signatures
 
 ASKED_BY = "that it is promoted for"
 
@@ -71,7 +72,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     """Looks for a good signature, signs without one, and looks again; returns the module's result."""
     path, signers = Path(module.params["path"]).resolve(), Path(module.params["signers"])
     content, _release = load(path)
-    signatures = Signatures(starter(module.run_command))
+    signatures = Signatures(ModuleRunner(module.run_command))
     with contextlib.suppress(ReleaseError):
         return {"changed": False, "signer": signatures.signer(path, content, signers, ASKED_BY)}
     if module.check_mode:

@@ -90,7 +90,7 @@ class Client:
             "PROXY": self.proxy or "DIRECT",
             "DOWNLOAD": " ".join(download),
         }
-        result = self.run([*self._where(values), "sh", "-c", _SCRIPT], text=source.key, seconds=180)
+        result = self.run([*self._where(values), "sh", "-c", _SCRIPT], data=source.key.encode(), seconds=180)
         if result.code:
             raise PackageError(f"read {source.url} {source.distribution} as a client", f"apt says:\n{_complaints(result.err)}", _remedy(result.err))
         return result.out

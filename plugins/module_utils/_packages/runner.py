@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Runner(Protocol):
         self,
         args: Sequence[str],
         *,
-        text: str | None = None,
+        data: bytes | None = None,
         source: Path | None = None,
         sink: Path | None = None,
         log: Path | None = None,
@@ -54,7 +54,7 @@ class ModuleRunner:
         self,
         args: Sequence[str],
         *,
-        text: str | None = None,
+        data: bytes | None = None,
         source: Path | None = None,
         sink: Path | None = None,
         log: Path | None = None,
@@ -63,22 +63,23 @@ class ModuleRunner:
     ) -> Result:
         """Run `args` and return what came of it; only a process that cannot be started or ends too late is an error.
 
-        Standard input is `text` or the file `source`; standard output goes to the file `sink`, standard error to the file
+        Standard input is `data` or the file `source`; standard output goes to the file `sink`, standard error to the file
         `log`, or else both into the result. `environment` replaces the whole environment.
         """
         if shutil.which(args[0]) is None:
             raise PackageError(f"run {args[0]}", "it is not on PATH", f"Install {args[0]}, or add its folder to PATH.")
         clean = [] if environment is None else ["env", "-i", *[f"{name}={value}" for name, value in environment.items()]]
         clock = _Clock(seconds)
-        code, out, err = self.run_command(
-            [*_redirected(None if text else source or Path(os.devnull), sink, log), *clean, *args],
-            data=text.encode() if text else None,
-            binary_data=True,
-            encoding=None,
-            expand_user_and_vars=False,
-            handle_exceptions=False,
-            before_communicate_callback=clock.start,
-        )
+        # Data goes in by a file: a process that ends before it has read all of a pipe would break run_command.
+        with tempfile.NamedTemporaryFile() as given:
+            Path(given.name).write_bytes(data or b"")
+            code, out, err = self.run_command(
+                [*_redirected(source or Path(given.name), sink, log), *clean, *args],
+                encoding=None,
+                expand_user_and_vars=False,
+                handle_exceptions=False,
+                before_communicate_callback=clock.start,
+            )
         if clock.stop():
             raise PackageError(f"run {args[0]}", f"it did not end within {seconds:.0f} s", "See whether the machine is overloaded.")
         return Result(code, _decode(out), log.read_text(errors="replace") if log else _decode(err))
@@ -109,7 +110,7 @@ class _Clock:
         process.kill()
 
 
-def _redirected(source: Path | None, sink: Path | None, log: Path | None) -> list[str]:
+def _redirected(source: Path, sink: Path | None, log: Path | None) -> list[str]:
     """What goes before a command so that the shell connects it with files: `run_command` would hold gigabytes in memory."""
     places = {"<": source, ">": sink, "2>": log}
     return ["sh", "-c", " ".join(['exec "$@"', *[sign + shlex.quote(str(path)) for sign, path in places.items() if path]]), "sh"]

@@ -7,37 +7,23 @@ ALLOWED SIGNERS.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._packages.errors import PackageError
+from .._packages.runner import Runner
 from .release import ReleaseError
 
 # A signature for something else (a commit, an e-mail) is none for a release.
 NAMESPACE = "twine.platform.release"
 ENDING = ".sig"
 
-Start = Callable[[list[str], bytes], tuple[int, str, str]]
-"""Starts a process with that standard input; its exit code, standard output and standard error."""
-
-
-def starter(run_command: Callable[..., tuple[int, str, str]]) -> Start:
-    """Starts processes by the ``run_command`` of an Ansible module."""
-
-    def start(command: list[str], content: bytes) -> tuple[int, str, str]:
-        try:
-            return run_command(command, data=content, binary_data=True, handle_exceptions=False)
-        except FileNotFoundError:
-            raise ReleaseError("Failed to check a signature: ssh-keygen is not there. Install OpenSSH's client (package openssh-client).") from None
-
-    return start
-
 
 @dataclass(frozen=True)
 class Signatures:
     """Signs and checks release files."""
 
-    start: Start
+    run: Runner
 
     def signer(self, path: Path, content: bytes, signers: Path, account: str) -> str:
         """Who signed ``content``, which was read from ``path``.
@@ -83,7 +69,11 @@ class Signatures:
             )
 
     def _call(self, arguments: list[str], content: bytes) -> tuple[int, str, str]:
-        return self.start(["ssh-keygen", *arguments], content)
+        try:
+            result = self.run(["ssh-keygen", *arguments], data=content)
+        except PackageError as failure:
+            raise ReleaseError(f"Failed to check a signature: {failure.why}. ssh-keygen is of OpenSSH's client (package openssh-client).") from None
+        return result.code, result.out, result.err
 
 
 def _refused(path: Path, account: str, why: str, remedy: str) -> str:

@@ -40,8 +40,8 @@ def publish(aptly: Aptly, snapshot: str, *, force: bool = False, key: str = KEY_
 
 
 def read(aptly: Aptly, key: str, *download: str) -> str:
-    def run(args: Sequence[str], text: str, seconds: float) -> Result:
-        return aptly.run(debian.command(args, needs="apt-get"), text=text, seconds=seconds)
+    def run(args: Sequence[str], data: bytes, seconds: float) -> Result:
+        return aptly.run(debian.command(args, needs="apt-get"), data=data, seconds=seconds)
 
     return Client(run).read(Source(f"file:{aptly.root}/public", "bookworm", "main", key), download)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._packages.errors import PackageError
-from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner, Result
 
 
 def test_text_goes_in_and_both_streams_come_out(run: ModuleRunner) -> None:
-    result = run(["sh", "-c", "cat; echo wrong >&2; exit 3"], text="right")
+    result = run(["sh", "-c", "cat; echo wrong >&2; exit 3"], data=b"right")
 
     assert (result.code, result.out, result.err) == (3, "right", "wrong\n")
 
@@ -35,6 +35,10 @@ def test_arguments_are_taken_as_written(run: ModuleRunner) -> None:
 
 def test_an_environment_replaces_the_whole_one(run: ModuleRunner) -> None:
     assert run(["/usr/bin/env"], environment={"ONE": "a b"}).out == "ONE=a b\n"
+
+
+def test_one_that_ends_before_it_has_read_all_is_no_error(run: ModuleRunner) -> None:
+    assert run(["sh", "-c", "echo enough; exit 3"], data=b"long " * 100_000) == Result(3, "enough\n", "")
 
 
 def test_what_is_not_text_is_no_error(run: ModuleRunner) -> None:

@@ -12,7 +12,8 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.twine.platform.plugins.module_utils._release.signature import Signatures, starter
+from ansible_collections.twine.platform.plugins.module_utils._packages.runner import ModuleRunner
+from ansible_collections.twine.platform.plugins.module_utils._release.signature import Signatures
 
 GOOD: dict[str, Any] = {
     "name": "1.0.0-0a1b2c",
@@ -44,7 +45,7 @@ def module_of(options: Mapping[str, Any], params: Mapping[str, Any], check_mode:
 
 @pytest.fixture
 def signatures() -> Signatures:
-    return Signatures(starter(module_of({}, {}).run_command))
+    return Signatures(ModuleRunner(module_of({}, {}).run_command))
 
 
 def make_key(path: Path) -> Path:

@@ -74,6 +74,12 @@ def test_what_is_no_signature_is_refused(signatures: Signatures, release: Path, 
     assert "1.0.0.yml.sig is no signature of a release" in refused(signatures, release, signers)
 
 
+def test_it_is_refused_though_ssh_keygen_reads_no_content_then(signatures: Signatures, release: Path, signers: Path) -> None:
+    release.with_name("1.0.0.yml.sig").write_text("none")
+
+    assert "1.0.0.yml.sig is no signature of a release" in refused(signatures, release, signers, CONTENT * 100_000)
+
+
 def test_a_signature_for_something_else_is_refused(signatures: Signatures, keys: Keys, release: Path, signers: Path) -> None:
     subprocess.run(["ssh-keygen", "-Y", "sign", "-q", "-n", "git", "-f", str(keys("ada")), str(release)], check=True)
 
