@@ -6,7 +6,7 @@ build {
 
   # Packer's own ssh proxy makes Ansible five to ten times slower: https://github.com/hashicorp/packer-plugin-ansible/issues/100
   provisioner "ansible" {
-    playbook_file           = "${path.root}/../playbooks/configure_machine.yml"
+    playbook_file           = "${path.root}/../playbooks/bake_machine.yml"
     command                 = var.ansible_playbook
     groups                  = [var.role]
     inventory_directory     = var.inventory_folder
@@ -14,21 +14,7 @@ build {
     skip_version_check      = true
     inventory_file_template = source.type == "docker" ? "{{ .HostAlias }} ansible_connection=community.docker.docker ansible_host=${build.ID}\n" : null
     extra_arguments         = ["--extra-vars", "machine_phase=bake"]
-    ansible_env_vars        = ["ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=True"]
-
-  }
-
-  provisioner "ansible" {
-    playbook_file           = "${path.root}/../playbooks/seal_image.yml"
-    command                 = var.ansible_playbook
-    groups                  = [var.role]
-    inventory_directory     = var.inventory_folder
-    use_proxy               = false
-    skip_version_check      = true
-    inventory_file_template = source.type == "docker" ? "{{ .HostAlias }} ansible_connection=community.docker.docker ansible_host=${build.ID}\n" : null
-    extra_arguments         = ["--extra-vars", "machine_phase=bake"]
-    ansible_env_vars        = ["ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=True"]
-
+    ansible_env_vars        = ["ANSIBLE_PIPELINING=True", "ANSIBLE_NOCOLOR=True", "ANSIBLE_GATHERING=smart"]
   }
 
   # Ansible leaves files of its own behind, so the last word is a script's: it proves by what is absent.

@@ -81,10 +81,9 @@ def _make(base: str) -> None:
     wait_for_boot(_ask, CONTAINER)
     inventory = RECORDS / "second.ini"
     work.replace_text(inventory, f"[{ROLE}]\nsecond ansible_connection=community.docker.docker ansible_host={CONTAINER}\n")
-    for name in ("configure_machine", "seal_image"):
-        play: work.Words = [PLAYBOOK, "-i", inventory, "-i", ESTATE, "--limit", "second", "-e", "machine_phase=bake", f"playbooks/{name}.yml"]
-        remedy = "Compare it with the bake's log in build/images."
-        work.run(f"{name.partition('_')[0]} the second machine", play, log="second", cwd=checkout.ROOT, remedy=remedy)
+    play: work.Words = [PLAYBOOK, "-i", inventory, "-i", ESTATE, "--limit", "second", "-e", "machine_phase=bake", "playbooks/bake_machine.yml"]
+    remedy = "Compare it with the bake's log in build/images."
+    work.run("configure and seal the second machine", play, log="second", cwd=checkout.ROOT, remedy=remedy)
     proof: work.Words = ["docker", "exec", "--interactive", CONTAINER, "sh"]
     work.run("prove the second machine sealed", proof, log="second", stdin=SEAL_PROOF.read_text(), remedy="Remove that in the role that made it.")
 

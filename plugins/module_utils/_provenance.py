@@ -24,6 +24,8 @@ WRITERS: Mapping[str, str] = {
     "ansible.builtin.deb822_repository": "dest",
     "ansible.posix.authorized_key": "keyfile",
 }
+# It leaves several, and tells of each.
+FILES = "twine.platform.files"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ _seen: dict[str, dict[str, Written]] = {}
 
 def note(host: str, action: str, result: Mapping[str, Any], role: str, task: str, arguments: Mapping[str, Any]) -> None:
     """Remember what a finished task wrote on ``host``; what no role did, or left no one file, is not remembered."""
+    if action == FILES and role:
+        for one in result.get("files", []):
+            _remember(host, Written(one["path"], role, task, one["source"]))
     name = WRITERS.get(action)
     given = result.get("invocation", {}).get("module_args", {}) if isinstance(result.get("invocation"), Mapping) else {}
     path = str((result.get(name) or given.get(name) or "") if name else "")
@@ -51,7 +56,11 @@ def note(host: str, action: str, result: Mapping[str, Any], role: str, task: str
     source = str(arguments.get("src", ""))
     if "{{" in source:
         source = str(given.get("_original_basename") or given.get("src") or "")
-    _seen.setdefault(host, {})[path] = Written(path, role, task, "" if action == "ansible.builtin.file" else source)
+    _remember(host, Written(path, role, task, "" if action == "ansible.builtin.file" else source))
+
+
+def _remember(host: str, entry: Written) -> None:
+    _seen.setdefault(host, {})[entry.path] = entry
 
 
 def written(host: str) -> list[Written]:

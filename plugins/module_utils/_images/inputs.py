@@ -21,6 +21,16 @@ else:
 # A comment to the end of the line; behind a quote it might be a part of a string, and is left.
 _HCL_COMMENT = re.compile(r"^\s*(?:#|//).*$|\s(?:#|//)[^\"]*$")
 _WORD = re.compile(r"[A-Za-z_]\w*")
+PLAYBOOKS = ("bake_machine", "configure_machine", "seal_image")
+# Ours that write in an image; Ansible's own count by its version.
+PLUGINS = (
+    "action/files.py",
+    "action/provenance.py",
+    "callback/provenance.py",
+    "module_utils/_files.py",
+    "module_utils/_provenance.py",
+    "modules/files.py",
+)
 _NOT_CONFIGURATION = frozenset({"README.md", "NOTE.md", "__pycache__"})
 
 
@@ -98,7 +108,8 @@ def collect(checkout: Path, inventory: Path, role: str, roles: Iterable[str], pa
     roles = list(roles)
     inputs = {f"package {name}": package for name, package in packages.items()}
     inputs |= {f"role {name}": digest_of_tree(checkout / "roles" / name) for name in roles}
-    inputs |= {f"playbook {name}": digest_of_file(checkout / "playbooks" / f"{name}.yml") for name in ("configure_machine", "seal_image")}
+    inputs |= {f"playbook {name}": digest_of_file(checkout / "playbooks" / f"{name}.yml") for name in PLAYBOOKS}
+    inputs |= {f"plugin {name}": digest_of_file(checkout / "plugins" / name) for name in PLUGINS}
     inputs |= {f"packer {path.name}": digest_of_file(path) for path in sorted((checkout / "packer").glob("*.hcl"))}
     inputs[f"packer {role}.pkrvars.hcl"] = digest_of_file(checkout / "packer" / "images" / f"{role}.pkrvars.hcl")
     inputs["variables"] = digest_of_variables(group_variables(inventory, ["all", role]), roles)

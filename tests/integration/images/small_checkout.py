@@ -190,7 +190,8 @@ def small_checkout() -> Iterator[Small]:
             source, target = checkout.ROOT / name, root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-        (root / "roles").symlink_to(checkout.ROOT / "roles")
+        for name in ("plugins", "roles"):
+            (root / name).symlink_to(checkout.ROOT / name)
         (root / "build" / "tools").symlink_to(checkout.BUILD / "tools")
         (root / "build" / "images").mkdir()
         (root / "small").mkdir()

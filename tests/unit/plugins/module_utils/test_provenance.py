@@ -48,6 +48,16 @@ def test_note(action: str, result: dict[str, Any], arguments: dict[str, Any], no
     assert provenance.written("m2") == []
 
 
+def test_each_of_several_files_is_noted() -> None:
+    files = [{"path": "/etc/a", "source": "etc/a.j2"}, {"path": "/etc/b", "source": ""}]
+    provenance.note("m1", provenance.FILES, {"files": files}, "nginx", "Configure", {})
+    provenance.note("m2", provenance.FILES, {"files": files}, "", "Configure", {})
+
+    found = [(entry.path, entry.source, entry.role) for entry in provenance.written("m1")]
+    assert found == [("/etc/a", "etc/a.j2", "nginx"), ("/etc/b", "", "nginx")]
+    assert provenance.written("m2") == []
+
+
 def test_what_no_role_wrote_is_not_noted() -> None:
     provenance.note("m1", TEMPLATE, {"dest": "/etc/a"}, "", "Configure", {})
 

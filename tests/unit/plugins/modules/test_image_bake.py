@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._images.bakery import BakeError, Bakery
+from ansible_collections.twine.platform.plugins.module_utils._images.inputs import PLUGINS
 from ansible_collections.twine.platform.plugins.modules.image_bake import all_inputs
 
 FILES = {
     "roles/packages.yml": "base: [python3]\ncommon: [sudo]\n",
     "roles/common/tasks/main.yml": "[]\n",
+    "playbooks/bake_machine.yml": "[]\n",
     "playbooks/configure_machine.yml": "[]\n",
+    **{f"plugins/{name}": "" for name in PLUGINS},
     "playbooks/seal_image.yml": "[]\n",
     "packer/images/web.pkrvars.hcl": 'role = "web"\n',
 }

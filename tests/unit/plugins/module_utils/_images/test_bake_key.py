@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.twine.platform.plugins.module_utils._images.bake_key import key_of, moved, recipe_of
-from ansible_collections.twine.platform.plugins.module_utils._images.inputs import collect, installed_by
+from ansible_collections.twine.platform.plugins.module_utils._images.inputs import PLUGINS, collect, installed_by
 
 PACKAGES = {"twine": f"1.0.0-1~deb12 {'a' * 64}"}
 FILES = {
@@ -19,7 +19,9 @@ FILES = {
     "roles/common/README.md": "# Common\n",
     "roles/nginx/tasks/main.yml": "- name: Two\n",
     "roles/other/tasks/main.yml": "- name: Three\n",
+    "playbooks/bake_machine.yml": "- hosts: all\n",
     "playbooks/configure_machine.yml": "- hosts: all\n",
+    **{f"plugins/{name}": "one = 1\n" for name in PLUGINS},
     "playbooks/seal_image.yml": "- hosts: all\n",
     "roles/packages.yml": "base: [python3]\ncommon: [sudo]\nnginx: [nginx]\nother: [other]\n",
     "packer/image.pkr.hcl": '# comment\nbuild {\n  name = "image"\n}\n',
@@ -59,7 +61,9 @@ def edit(name: str, old: str, new: str) -> Callable[[Path], object]:
         edit("roles/common/tasks/main.yml", "msg: one", "msg: two"),
         edit("roles/common/templates/etc/one.j2", "one", "two"),
         edit("roles/nginx/tasks/main.yml", "Two", "Four"),
+        edit("playbooks/bake_machine.yml", "all", "twine"),
         edit("playbooks/configure_machine.yml", "all", "twine"),
+        *[edit(f"plugins/{name}", "1", "2") for name in PLUGINS],
         edit("playbooks/seal_image.yml", "all", "twine"),
         edit("packer/image.pkr.hcl", "image", "picture"),
         edit("packer/images/twine.pkrvars.hcl", "twine", "linen"),

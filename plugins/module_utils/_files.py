@@ -1,0 +1,167 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Files that belong together, written together: all are checked before the first is put in its place."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import shlex
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER_MODE = 0o755
+# One file, as tasks give it. The action plugin renders a template, or reads a source, into content.
+ENTRY: dict[str, dict[str, Any]] = {
+    "path": {"type": "path"},
+    "template": {"type": "str"},
+    "source": {"type": "str"},
+    "content": {"type": "str"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+    "mode": {"type": "str", "default": "0644"},
+    "validate": {"type": "str"},
+}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": ENTRY,
+        "mutually_exclusive": [("template", "source", "content")],
+        "required_one_of": [("template", "source", "content"), ("path", "template")],
+    }
+}
+
+Run = Callable[[str], tuple[int, str, str]]
+"""Runs a command; its exit code, standard output and standard error."""
+
+
+class FilesError(Exception):
+    """A file cannot be written; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One file as it shall be; ``validate`` is a command with ``%s`` for the file, empty for none."""
+
+    path: Path
+    content: bytes
+    owner: str
+    group: str
+    mode: str
+    validate: str = ""
+
+    @property
+    def bits(self) -> int:
+        """The mode as a number."""
+        try:
+            return int(self.mode, 8)
+        except ValueError:
+            raise self.refused(f"its mode {self.mode} is no octal number", 'Write it as "0644"') from None
+
+    def owners(self) -> tuple[int, int]:
+        """The ids of user and group."""
+        try:
+            return pwd.getpwnam(self.owner).pw_uid, grp.getgrnam(self.group).gr_gid
+        except KeyError:
+            raise self.refused(f"there is no user {self.owner} or no group {self.group}", "Install what brings them first") from None
+
+    def before(self) -> bytes | None:
+        """What is there; None for nothing, and for what is no file of its own."""
+        return self.path.read_bytes() if self.path.is_file() and not self.path.is_symlink() else None
+
+    def stands(self) -> bool:
+        """Whether content, mode and owners are there as they shall be."""
+        if self.before() != self.content:
+            return False
+        found = self.path.stat()
+        return (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (self.bits, *self.owners())
+
+    def difference(self) -> dict[str, str]:
+        """What ``--diff`` shows."""
+        before, name = self.before(), str(self.path)
+        about = {"before_header": name, "after_header": name}
+        if before == self.content:
+            found = self.path.stat()
+            was = f"mode {stat.S_IMODE(found.st_mode):04o}, uid {found.st_uid}, gid {found.st_gid}\n"
+            return {**about, "before": was, "after": f"mode {self.mode}, owner {self.owner}, group {self.group}\n"}
+        return {**about, "before": (before or b"").decode(errors="replace"), "after": self.content.decode(errors="replace")}
+
+    def refused(self, why: str, remedy: str) -> FilesError:
+        """The error that says why this file cannot be written."""
+        return FilesError(f"Failed to write {self.path}: {why}. {remedy}.")
+
+
+def write(wanted: Iterable[Wanted], run: Run, check: bool = False) -> list[dict[str, str]]:
+    """Write what does not stand yet; return the differences.
+
+    Missing folders are made, root's, of mode 0755. With ``check``, nothing is written.
+
+    :raises FilesError: if one cannot be written or its command refuses it; then none was.
+    """
+    moved = [one for one in wanted if not _stands(one, check)]
+    differences = [one.difference() for one in moved]
+    if check:
+        return differences
+    with contextlib.ExitStack() as staged:
+        ready = [(staged.enter_context(_staged(one)), one) for one in moved]
+        for new, one in ready:
+            _validate(one, new, run)
+        for new, one in ready:
+            new.replace(one.path)
+    return differences
+
+
+def _stands(one: Wanted, check: bool) -> bool:
+    if one.path.is_dir():
+        raise one.refused("it is a folder", "Remove the folder, or name another path")
+    # A check of a machine to come: what would bring the owner is not installed.
+    return one.stands() if not check or one.before() is not None else False
+
+
+@contextlib.contextmanager
+def _staged(one: Wanted) -> Iterator[Path]:
+    """The new file beside its place, complete, before it takes it: nobody who must not sees its content at any moment."""
+    uid, gid = one.owners()
+    try:
+        _folder(one.path.parent)
+        handle, name = tempfile.mkstemp(dir=one.path.parent, prefix=f".{one.path.name}.")
+    except OSError as error:
+        raise one.refused(str(error.strerror), "Give room or the right to write there") from None
+    new = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(one.content)
+            os.fchown(file.fileno(), uid, gid)
+            os.fchmod(file.fileno(), one.bits)
+        yield new
+    except OSError as error:
+        raise one.refused(str(error.strerror), "Give room or the right to write there") from None
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _folder(path: Path) -> None:
+    if not path.exists():
+        _folder(path.parent)
+        path.mkdir()
+        path.chmod(FOLDER_MODE)
+
+
+def _validate(one: Wanted, new: Path, run: Run) -> None:
+    if not one.validate:
+        return
+    if "%s" not in one.validate:
+        raise one.refused(f"its command `{one.validate}` does not say %s, which stands for the file", "Put it where the file's name belongs")
+    code, out, said = run(one.validate.replace("%s", shlex.quote(str(new))))
+    if code:
+        lines = [line.strip() for line in (said.strip() or out.strip()).splitlines()]
+        raise one.refused(
+            f"`{one.validate}` refuses it: {'; '.join(lines[-3:]).replace(str(new), str(one.path)).rstrip('.')}", "Correct what it is made of"
+        )
