@@ -23,7 +23,7 @@ BAR = 1.5
 HOST = "molecule-twine"
 INVENTORIES = (checkout.ROOT / "molecule" / "inventory" / "twine.yml", checkout.BUILD / "bench" / "machine.ini")
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
-# As the role postgresql makes it; the password is Molecule's own.
+# As the role postgresql makes it; the passwords are Molecule's own.
 DATABASE = r"""
 systemctl daemon-reload
 systemctl start postgresql
@@ -32,6 +32,11 @@ SET password_encryption = 'scram-sha-256';
 CREATE ROLE twine LOGIN PASSWORD 'molecule-database';
 CREATE DATABASE twine OWNER twine ENCODING 'UTF8';
 REVOKE ALL ON DATABASE twine FROM PUBLIC;
+CREATE ROLE twine_application LOGIN PASSWORD 'molecule-application';
+GRANT CONNECT ON DATABASE twine TO twine_application;
+\c twine
+ALTER DEFAULT PRIVILEGES FOR ROLE twine GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO twine_application;
+ALTER DEFAULT PRIVILEGES FOR ROLE twine GRANT USAGE, SELECT ON SEQUENCES TO twine_application;
 SQL
 """
 START = r"""
