@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.twine.platform.plugins.module_utils._packages.runner import Result
 
 
-def run(args: Sequence[str], *, text: str | None = None, environment: Mapping[str, str] | None = None, seconds: float = 600) -> Result:
+def run(args: Sequence[str], *, data: bytes | None = None, environment: Mapping[str, str] | None = None, seconds: float = 600) -> Result:
     """Runs the real thing; only that it changes no user, which takes root."""
     if args[0] == "runuser":
         args = args[list(args).index("--") + 1 :]
     chosen = dict(environment) if environment else None
-    done = subprocess.run(args, input=text, capture_output=True, text=True, env=chosen, timeout=seconds, check=False)
-    return Result(done.returncode, done.stdout, done.stderr)
+    done = subprocess.run(args, input=data, capture_output=True, env=chosen, timeout=seconds, check=False)
+    return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
