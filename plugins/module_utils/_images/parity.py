@@ -14,6 +14,9 @@ _FIELDS = {"path", "folder", "aspects", "reason"}
 _REASON_LETTERS = 20
 _ABSENT = "absent"
 _SHOWN_DIGITS = 12
+# Numbers that packages take in order for the accounts that they make: https://www.debian.org/doc/debian-policy/ch-opersys.html#uid-and-gid-classes
+_ALLOTTED = range(100, 1000)
+_NUMBERS = {"uid": "users", "gid": "groups"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ def compare(left: Manifest, right: Manifest, allowed: Iterable[Allowance], began
     """Compare two manifests.
 
     :param began: the manifests of what the two were made upon, when that cannot be alike: a virtual machine has a kernel. What differs
-        there is not held against the two.
+        there is not held against the two, nor that an account which both got later has another number where they began with other accounts:
+        files are compared by the names of their owners.
     :raises ManifestError: if they are of one and the same build, or made by different collectors: that would prove nothing.
     """
     ours, theirs = build_of(left), build_of(right)
@@ -118,7 +122,9 @@ def compare(left: Manifest, right: Manifest, allowed: Iterable[Allowance], began
     every = _all(left, right)
     before = {(one.section, one.name, one.aspect) for one in _all(*began)} if began else set()
     # What only one of them began with may differ in anything; of what both had, in that in which it did.
-    found = [one for one in every if not before & {(one.section, one.name, ""), (one.section, one.name, one.aspect)}]
+    found = [
+        one for one in every if not before & {(one.section, one.name, ""), (one.section, one.name, one.aspect)} and not _is_next_number(one, began)
+    ]
     kept, counts = [], Counter[str]()
     allowed = list(allowed)
     for difference in found:
@@ -130,6 +136,14 @@ def compare(left: Manifest, right: Manifest, allowed: Iterable[Allowance], began
     untold = [f"ports, since no machine of {build} was started" for build, side in ((ours, left), (theirs, right)) if side["ports"] is None]
     compared = {section: max(len(left[section] or ()), len(right[section] or ())) for section in SECTIONS}
     return Comparison(ours, theirs, _folded(kept), dict(counts), compared, untold, len(every) - len(found))
+
+
+def _is_next_number(one: Difference, began: Sequence[Manifest]) -> bool:
+    kind = _NUMBERS.get(one.aspect)
+    if kind is None or one.section not in _NUMBERS.values() or any(one.name in side[one.section] for side in began):
+        return False
+    others = {frozenset(side[kind]) for side in began}
+    return len(others) > 1 and all(value.isdigit() and int(value) in _ALLOTTED for value in (one.left, one.right))
 
 
 def _all(left: Manifest, right: Manifest) -> list[Difference]:

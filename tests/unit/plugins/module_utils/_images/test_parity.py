@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.twine.platform.plugins.module_utils._images.manifest import ManifestError
+from ansible_collections.twine.platform.plugins.module_utils._images.manifest import Manifest, ManifestError
 from ansible_collections.twine.platform.plugins.module_utils._images.parity import allowances, compare
 from tests.unit.plugins.module_utils._images import machine
 
@@ -77,6 +77,34 @@ def test_what_differed_otherwise_before_is_held_against_them(folder: Path) -> No
     (folder / "etc/nginx/nginx.conf").write_text("worker_processes 1;\n")
     found = compare(base, machine.manifest(folder, "baked"), [], [base, other])
     assert [(difference.name, difference.aspect) for difference in found.differences] == [("/etc/nginx/nginx.conf", "sha256")]
+
+
+def accounts(folder: Path, **numbers: int) -> Manifest:
+    """What lies there, with groups and users of these numbers."""
+    lines = "root:x:0:\n" + "".join(f"{name}:x:{number}:\n" for name, number in numbers.items())
+    (folder / "etc/group").write_text(lines)
+    users = "".join(f"{name}:x:{number}:{number}::/:/bin/false\n" for name, number in numbers.items())
+    (folder / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/bash\n" + users)
+    return machine.manifest(folder, str(numbers))
+
+
+@pytest.mark.parametrize(
+    ("began", "left", "right", "held"),
+    [
+        pytest.param({"kvm": 104}, 103, 105, [], id="it follows an account that only one began with"),
+        pytest.param({}, 103, 105, ["gid", "gid", "uid"], id="both began alike"),
+        pytest.param({"kvm": 104}, 103, 1001, ["gid", "gid", "uid"], id="a number that somebody chose"),
+        pytest.param({"kvm": 104}, 0, 105, ["gid", "gid", "uid"], id="root's own"),
+        pytest.param({"kvm": 104, "web": 103}, 103, 105, ["gid", "gid", "uid"], id="both began with it"),
+    ],
+)
+def test_a_number_may_follow_from_the_accounts_that_they_began_with(
+    folder: Path, began: dict[str, int], left: int, right: int, held: list[str]
+) -> None:
+    both = {name: number for name, number in began.items() if name == "web"}
+    beginnings = [accounts(folder, **both), accounts(folder, **began)]
+    found = compare(accounts(folder, web=left), accounts(folder, **{**began, "web": right}), [], beginnings)
+    assert sorted(difference.aspect for difference in found.differences if difference.name == "web") == held
 
 
 def test_ports_that_nobody_asked_for_are_said_not_to_be_compared(folder: Path) -> None:
