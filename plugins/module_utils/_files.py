@@ -7,6 +7,7 @@ import contextlib
 import grp
 import os
 import pwd
+import re
 import shlex
 import stat
 import tempfile
@@ -60,10 +61,10 @@ class Wanted:
     @property
     def bits(self) -> int:
         """The mode as a number."""
-        try:
-            return int(self.mode, 8)
-        except ValueError:
-            raise self.refused(f"its mode {self.mode} is no octal number", 'Write it as "0644"') from None
+        # Without its zero it would be what YAML makes of 0644 where it stands without quotes: 420.
+        if not re.fullmatch("0[0-7]{3,4}", self.mode):
+            raise self.refused(f"its mode {self.mode} is no octal number that begins with 0", 'Write it as "0644"')
+        return int(self.mode, 8)
 
     def owners(self) -> tuple[int, int]:
         """The ids of user and group."""
@@ -105,8 +106,12 @@ def write(wanted: Iterable[Wanted], run: Run, check: bool = False) -> list[dict[
 
     :raises FilesError: if one cannot be written or its command refuses it; then none was.
     """
-    moved = [one for one in wanted if not _stands(one, check)]
-    differences = [one.difference() for one in moved]
+    moved, differences = [], []
+    for one in wanted:
+        with _told(one):
+            if not _stands(one, check):
+                moved.append(one)
+                differences.append(one.difference())
     if check:
         return differences
     with contextlib.ExitStack() as staged:
@@ -114,8 +119,18 @@ def write(wanted: Iterable[Wanted], run: Run, check: bool = False) -> list[dict[
         for new, one in ready:
             _validate(one, new, run)
         for new, one in ready:
-            new.replace(one.path)
+            with _told(one):
+                new.replace(one.path)
     return differences
+
+
+@contextlib.contextmanager
+def _told(one: Wanted) -> Iterator[None]:
+    """Says of which file the system's error is."""
+    try:
+        yield
+    except OSError as error:
+        raise one.refused(str(error.strerror), "Give room or the right to write there") from None
 
 
 def _stands(one: Wanted, check: bool) -> bool:
@@ -128,21 +143,17 @@ def _stands(one: Wanted, check: bool) -> bool:
 @contextlib.contextmanager
 def _staged(one: Wanted) -> Iterator[Path]:
     """The new file beside its place, complete, before it takes it: nobody who must not sees its content at any moment."""
-    uid, gid = one.owners()
-    try:
+    bits, (uid, gid) = one.bits, one.owners()
+    with _told(one):
         _folder(one.path.parent)
         handle, name = tempfile.mkstemp(dir=one.path.parent, prefix=f".{one.path.name}.")
-    except OSError as error:
-        raise one.refused(str(error.strerror), "Give room or the right to write there") from None
     new = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with _told(one), os.fdopen(handle, "wb") as file:
             file.write(one.content)
             os.fchown(file.fileno(), uid, gid)
-            os.fchmod(file.fileno(), one.bits)
+            os.fchmod(file.fileno(), bits)
         yield new
-    except OSError as error:
-        raise one.refused(str(error.strerror), "Give room or the right to write there") from None
     finally:
         new.unlink(missing_ok=True)
 

@@ -45,7 +45,7 @@ options:
         type: str
         default: root
       mode:
-        description: Its mode, in octal digits.
+        description: Its mode, in octal digits that begin with 0, in quotes.
         type: str
         default: "0644"
       validate:

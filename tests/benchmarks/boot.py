@@ -111,7 +111,7 @@ def boot(image: str, files: bytes, ratios: list[float] | None = None) -> float:
             raise BenchmarkError(f"Failed to boot {image}: no good answer in {SECONDS:.0f} s, the last was {answer}. See `docker logs {name}`.")
         time.sleep(0.01)
     seconds = time.monotonic() - began
-    time.sleep(INTERVAL)
+    time.sleep(INTERVAL - PAUSE)
     first, *steady = [_rested(address) for _request in range(STEADY + 1)]
     if wrong := {status for status, _seconds in (first, *steady) if status != 200}:
         raise BenchmarkError(f"Failed to measure requests of {image}: {PAGE} answered {min(wrong)}. Ask it by hand.")

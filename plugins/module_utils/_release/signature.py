@@ -72,7 +72,7 @@ class Signatures:
         try:
             result = self.run(["ssh-keygen", *arguments], data=content)
         except PackageError as failure:
-            raise ReleaseError(f"Failed to check a signature: {failure.why}. ssh-keygen is of OpenSSH's client (package openssh-client).") from None
+            raise ReleaseError(f"{failure} It is of OpenSSH's client, package openssh-client.") from None
         return result.code, result.out, result.err
 
 

@@ -88,7 +88,7 @@ def test_a_secret_is_in_nothing_that_is_said(folder: Path) -> None:
         ({"content": None, "template": "etc/none.conf.j2"}, "none.conf.j2"),
         ({"content": None, "source": "usr/none"}, "usr/none"),
         ({"modes": "0644"}, "modes"),
-        ({"mode": "u=rw"}, "no octal number"),
+        ({"mode": "u=rw"}, "is no octal number that begins with 0"),
     ],
 )
 def test_bad_input_is_refused_before_the_first_is_written(folder: Path, more: dict[str, Any], why: str) -> None:

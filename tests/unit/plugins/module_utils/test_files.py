@@ -129,7 +129,9 @@ def test_a_command_sees_mode_and_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        (replace(ONE, mode="u=rw"), "is no octal number. Write it as"),
+        (replace(ONE, mode="u=rw"), "is no octal number that begins with 0. Write it as"),
+        (replace(ONE, mode="420"), "its mode 420 is no octal number that begins with 0. Write it as"),
+        (replace(ONE, mode="0888"), "is no octal number that begins with 0. Write it as"),
         (replace(ONE, owner="nobody-of-that-name"), f"there is no user nobody-of-that-name or no group {MINE}. Install"),
         (replace(ONE, group="no-such-group"), f"there is no user {ME} or no group no-such-group. Install"),
         (replace(ONE, validate="true"), "does not say %s"),
@@ -157,6 +159,13 @@ def test_no_room_is_said_and_leaves_nothing(tmp_path: Path) -> None:
 
     assert said == f"Failed to write {tmp_path / 'b'}: File too large. Give room or the right to write there."
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_taken_is_told_by_its_own_name(tmp_path: Path) -> None:
+    first, last = replace(ONE, path=tmp_path / "first"), replace(ONE, path=tmp_path / "last", validate="rm %s")
+
+    assert refused(first, last) == f"Failed to write {last.path}: No such file or directory. Give room or the right to write there."
+    assert refused(replace(first, content=b"two\n", validate="rm %s"), replace(last, validate="")).startswith(f"Failed to write {first.path}: ")
 
 
 def test_a_link_that_leads_nowhere_is_no_file(tmp_path: Path) -> None:
