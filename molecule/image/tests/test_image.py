@@ -27,6 +27,14 @@ def test_the_machine_has_no_identity(host: Host) -> None:
     assert host.file("/etc/machine-id").exists and host.file("/etc/machine-id").size == 0
 
 
+def test_no_account_without_a_password_tells_the_day_of_the_bake(host: Host) -> None:
+    """The file is still the system's own, and only it may read it."""
+    shadow = host.file("/etc/shadow")
+    assert (shadow.user, shadow.group, shadow.mode) == ("root", "shadow", 0o640)
+    days = {line.split(":")[2] for line in host.check_output("cat /etc/shadow").splitlines()}
+    assert days == {""}
+
+
 def test_emptied_lists_do_not_look_fresh(host: Host) -> None:
     """The next apt that asks for their age must fetch them."""
     assert host.file("/var/lib/apt/lists").mtime.year == 1970

@@ -54,12 +54,15 @@ LEFTOVERS = {
     "var/lib/NetworkManager/internal-1.lease": "",
     "etc/nginx/nginx.conf.dpkg-old": "",
     "etc/nginx/nginx.conf~": "",
+    "etc/shadow": "root:*:::::::\nredis:!:20787::::::\n",
     "etc/shadow-": "root:*:1\n",
     "usr/sbin/policy-rc.d": "",
 }
 HARMLESS = {
     "etc/machine-id": "",
     "etc/passwd": "root:x:0:0::/root:/bin/bash\n",
+    # The day counts where there is a password: it ages.
+    "etc/shadow": "root:*:::::::\nadm:!*:::::::\noperator:$y$j9T$x:20787:0:99999:7:::\n",
     "etc/ssh/sshd_config": "",
     "etc/ssl/certs/ca.pem": "-----BEGIN CERTIFICATE-----\n",
     "var/log/nginx/access.log": "",
