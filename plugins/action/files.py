@@ -31,8 +31,8 @@ class ActionModule(ActionBase):
         whole = [self._whole(one, task_vars or {}) for one in entries]
         result.update(self._execute_module(module_name=MODULE, module_args={"files": whole}, task_vars=task_vars))
         result.pop("invocation", None)
-        made_of = [next((one[name] for name in MADE_OF if name in one), "") for one in entries]
-        result["files"] = [{"path": one["path"], "source": source} for one, source in zip(whole, made_of, strict=True)]
+        made_of = [(one, next((entry[name] for name in MADE_OF if name in entry), "")) for one, entry in zip(whole, entries, strict=True)]
+        result["files"] = [{"path": one["path"], "source": source} for one, source in made_of if not one.get("directory")]
         return result
 
     def _whole(self, entry: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: files
-short_description: Write the files of a role that belong together, all or none
+short_description: Write the files of a role that belong together, their folders and links, all or none
 version_added: 0.1.0
 author: The twine.platform authors (@twine-platform)
 description:
   - Writes files from templates, files of the role or values. All are complete and have passed their commands before the first takes its
     place; if one is refused, none is written.
   - It asks a machine once, whatever the number of files. M(ansible.builtin.template) asks five times for each.
-  - Folders that are missing are made, for root, with mode V(0755). A file takes its place by a rename, with its owner and mode.
-  - Text only, in UTF-8. A link in a file's place is replaced.
+  - Folders that are listed come first; those that are missing above a path are made, for root, with mode V(0755). They stay if a file is
+    refused. A file or link takes its place by a rename, a file with its owner and mode.
+  - Text only, in UTF-8. A link in a file's place is replaced, and a file in a link's.
 options:
   files:
-    description: The files.
+    description:
+      - The files, folders and links. Each is made of one of O(files[].template), O(files[].source), O(files[].content), O(files[].link)
+        and O(files[].directory).
     type: list
     elements: dict
     required: true
@@ -28,7 +31,7 @@ options:
           - Without it, where the template lies below C(templates/), without C(.j2).
         type: path
       template:
-        description: A template, looked for as M(ansible.builtin.template) does. One of O(files[].template), O(files[].source) and O(files[].content).
+        description: A template, looked for as M(ansible.builtin.template) does.
         type: str
       source:
         description: A file as it is, looked for as M(ansible.builtin.copy) does.
@@ -36,18 +39,24 @@ options:
       content:
         description: The content itself.
         type: str
+      link:
+        description: It's a symbolic link, and this is where it points; V(/dev/null) masks a unit of systemd. It has no owner and no mode.
+        type: str
+      directory:
+        description: It's a folder.
+        type: bool
+        choices: [true]
       owner:
-        description: Name of the user that it belongs to.
+        description: Name or number of the user that it belongs to.
         type: str
         default: root
       group:
-        description: Name of its group.
+        description: Name or number of its group.
         type: str
         default: root
       mode:
-        description: Its mode, in octal digits that begin with 0, in quotes.
+        description: Its mode, in octal digits that begin with 0, in quotes. Without it, V(0644) for a file and V(0755) for a folder.
         type: str
-        default: "0644"
       validate:
         description:
           - A command that fails if the file is bad; V(%s) stands for the file, which lies beside its place, its name hidden by a dot.
@@ -76,20 +85,24 @@ EXAMPLES = r"""
       - template: etc/nginx/nginx.conf.j2
         validate: /usr/sbin/nginx -t -c %s
       - template: etc/systemd/system/nginx.service.d/twine.conf.j2
-      - path: /etc/issue.net
-        content: "Authorized use only.\n"
+      - path: /etc/nginx/sites-enabled/twine
+        link: ../sites-available/twine
+      - path: /var/cache/nginx
+        directory: true
+        owner: www-data
+        mode: "0700"
   notify: Reload nginx
 """
 
 RETURN = r"""
 written:
-  description: Paths of the files that were written, or would be.
+  description: Paths of what was written, or would be.
   returned: success
   type: list
   elements: str
   sample: [/etc/nginx/nginx.conf]
 files:
-  description: All of them, and what each is made of.
+  description: All files and links, and what each is made of.
   returned: success
   type: list
   elements: dict
@@ -98,7 +111,7 @@ files:
       description: Where it lies on the machine.
       type: str
     source:
-      description: Its template or file in the role; empty for bare content.
+      description: Its template or file in the role; empty for bare content and links.
       type: str
   sample: [{path: /etc/nginx/nginx.conf, source: etc/nginx/nginx.conf.j2}]
 """
@@ -109,15 +122,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.twine.platform.plugins.module_utils._files import ARGUMENTS, FilesError, Wanted, write
+from ansible_collections.twine.platform.plugins.module_utils._files import ARGUMENTS, FILE_MODE, FOLDER_MODE, FilesError, Folder, Link, Wanted, write
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Writes what does not stand yet; returns the module's result."""
-    given = module.params["files"]
-    wanted = [
-        Wanted(Path(one["path"]), (one["content"] or "").encode(), one["owner"], one["group"], one["mode"], one["validate"] or "") for one in given
-    ]
+    wanted = [_wanted(one) for one in module.params["files"]]
 
     def start(command: str) -> tuple[int, str, str]:
         code, out, err = module.run_command(shlex.split(command), expand_user_and_vars=False, errors="replace")
@@ -125,6 +135,15 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
     differences = write(wanted, start, module.check_mode)
     return {"changed": bool(differences), "written": [one["after_header"] for one in differences], "diff": differences}
+
+
+def _wanted(one: dict[str, Any]) -> Wanted:
+    path, owners = Path(one["path"]), (one["owner"], one["group"])
+    if one["directory"]:
+        return Folder(path, b"", *owners, one["mode"] or FOLDER_MODE)
+    if one["link"]:
+        return Link(path, one["link"].encode())
+    return Wanted(path, (one["content"] or "").encode(), *owners, one["mode"] or FILE_MODE, one["validate"] or "")
 
 
 def main() -> None:

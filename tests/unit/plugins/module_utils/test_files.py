@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.twine.platform.plugins.module_utils._files import FilesError, Wanted, write
+from ansible_collections.twine.platform.plugins.module_utils._files import FilesError, Folder, Link, Wanted, write
 
 ME, MINE = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
 ONE = Wanted(Path("/nowhere"), b"one\n", ME, MINE, "0640")
@@ -172,3 +172,47 @@ def test_a_link_that_leads_nowhere_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "one").symlink_to("nowhere")
 
     assert len(write([replace(ONE, path=tmp_path / "one")], run)) == 1
+
+
+def test_a_link_is_made_turned_and_replaced(tmp_path: Path) -> None:
+    link = Link(tmp_path / "units" / "a.timer", b"/dev/null")
+
+    assert (len(write([link], run)), write([link], run), str(link.path.readlink())) == (1, [], "/dev/null")
+    turned = Link(link.path, b"elsewhere")
+    assert [(found["before"], found["after"]) for found in write([turned], run, check=True)] == [("/dev/null", "elsewhere")]
+    link.path.unlink()
+    link.path.write_text("a unit\n")
+    assert (len(write([turned], run)), str(link.path.readlink())) == (1, "elsewhere")
+    assert [path.name for path in link.path.parent.iterdir()] == ["a.timer"]
+
+
+def test_a_folder_is_made_before_the_files_in_it(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "secrets", b"", ME, MINE, "0750")
+    inside = replace(ONE, path=folder.path / "one")
+
+    assert [found["after"] for found in write([inside, folder], run)] == ["one\n", f"a folder of mode 0750, owner {ME}, group {MINE}\n"]
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o750
+    assert write([inside, folder], run) == []
+    folder.path.chmod(0o777)
+    assert [found["before"] for found in write([inside, folder], run)] == [f"mode 0777, uid {os.getuid()}, gid {os.getgid()}\n"]
+    assert (stat.S_IMODE(folder.path.stat().st_mode), about(inside.path)) == (0o750, ("one\n", 0o640))
+
+
+def test_a_folder_stays_where_a_file_is_refused_and_is_not_made_in_check_mode(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "run", b"", ME, MINE)
+
+    assert len(write([folder], run, check=True)) == 1 and not folder.path.exists()
+    refused(folder, replace(ONE, path=tmp_path / "bad", validate="grep two %s"))
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_what_is_no_folder_and_what_is_one_are_not_replaced(tmp_path: Path, check: bool) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert "it is no folder. Remove what is there" in refused(Folder(tmp_path / "file", b"", ME, MINE), check=check)
+    assert "it is a folder. Remove the folder" in refused(Link(tmp_path, b"/dev/null"), check=check)
+
+
+def test_owners_may_be_numbers_without_an_account(tmp_path: Path) -> None:
+    assert replace(ONE, owner="4321", group="1234").owners() == (4321, 1234)
