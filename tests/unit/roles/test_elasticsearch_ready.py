@@ -32,6 +32,14 @@ def ask(ready: Any, monkeypatch: pytest.MonkeyPatch, answers: list[str | None], 
     return int(ready.main())
 
 
+def systemctl(monkeypatch: pytest.MonkeyPatch, folder: Path, state: str) -> None:
+    """A systemd that says so of every unit."""
+    program = folder / "systemctl"
+    program.write_text(f"#!/bin/sh\necho {state}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+
 def test_waits_until_the_answer_is_yes(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(ready, monkeypatch, ["refused", "its status is red", None], "--process", str(os.getpid())) == 0
 
@@ -44,6 +52,22 @@ def test_gives_up_when_the_time_is_over(ready: Any, monkeypatch: pytest.MonkeyPa
 def test_gives_up_when_the_process_is_gone(ready: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(ready, monkeypatch, ["refused"], "--seconds", "1000000", "--process", str(GONE)) == 1
     assert "its process is gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("state", "said"), [("failed", "elasticsearch.service is failed"), ("inactive", "elasticsearch.service is inactive")])
+def test_gives_up_when_its_unit_does_not_run(
+    ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], state: str, said: str
+) -> None:
+    systemctl(monkeypatch, tmp_path, state)
+
+    assert ask(ready, monkeypatch, ["refused"], "--seconds", "1000000", "--unit", "elasticsearch.service") == 1
+    assert f"{said}. Read" in capsys.readouterr().err
+
+
+def test_waits_for_a_unit_that_is_starting(ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    systemctl(monkeypatch, tmp_path, "activating")
+
+    assert ask(ready, monkeypatch, ["refused", "refused", None], "--unit", "elasticsearch.service") == 0
 
 
 @pytest.mark.parametrize(("settings", "port"), [("http.port: 9201\n", 9201), ("cluster.name: twine\n", 9200)])

@@ -1,4 +1,4 @@
-"""Wait until this machine's Elasticsearch can reach its data: `python3 -I ready.py [--seconds N] [--process ID]`."""
+"""Wait until this machine's Elasticsearch can reach its data: `python3 -I ready.py [--seconds N] [--process ID] [--unit NAME]`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import base64
 import http.client
 import json
 import ssl
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 SETTINGS = Path("/etc/elasticsearch/elasticsearch.yml")
 AUTHORITY = Path("/etc/elasticsearch/certs/ca.crt")
 SECRETS = (Path("/run/machine/secrets/search"), Path("/etc/machine/secrets/search"))
-BETWEEN_QUESTIONS = 1.0
+BETWEEN_QUESTIONS = 0.25
 
 
 def port(settings: str) -> int:
@@ -53,17 +54,29 @@ def why_not_ready() -> str | None:
     return None if colour in {"green", "yellow"} else f"its status is {colour}"
 
 
+def why_in_vain(process: int | None, unit: str | None) -> str | None:
+    """Return why no answer can come, or None when one may."""
+    if process is not None and not Path("/proc", str(process)).exists():
+        return "its process is gone"
+    if unit is not None:
+        command = ["systemctl", "show", "--property=ActiveState", "--value", unit]
+        state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        return f"{unit} is {state}" if state in {"failed", "inactive"} else None
+    return None
+
+
 def main() -> int:
-    """Ask until the answer is yes, the time is over or the process that should answer is gone."""
+    """Ask until the answer is yes, the time is over, or the process or unit that should answer is gone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--process", type=int)
+    parser.add_argument("--unit")
     arguments = parser.parse_args()
     end = time.monotonic() + arguments.seconds
     reason = why_not_ready()
     while reason is not None and time.monotonic() < end:
-        if arguments.process is not None and not Path("/proc", str(arguments.process)).exists():
-            reason = "its process is gone"
+        if in_vain := why_in_vain(arguments.process, arguments.unit):
+            reason = in_vain
             break
         time.sleep(BETWEEN_QUESTIONS)
         reason = why_not_ready()
