@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,11 +21,27 @@ def container(machine: str) -> str:
     return f"twine-{checkout}-{machine}"
 
 
+def scenario_of(request: pytest.FixtureRequest) -> str:
+    """Return the scenario in whose folder the test lies."""
+    return str(request.path.relative_to(CHECKOUT / "molecule").parts[0])
+
+
 @pytest.fixture(scope="module")
 def host(request: pytest.FixtureRequest) -> Host:
     """Return the machine of the scenario in whose folder the test lies.
 
     It is found by its name, not by the Ansible inventory: testinfra takes variables as they stand, untemplated.
     """
-    scenario = request.path.relative_to(CHECKOUT / "molecule").parts[0]
-    return testinfra.get_host(f"docker://{container(f'molecule-{scenario}')}")
+    return testinfra.get_host(f"docker://{container(f'molecule-{scenario_of(request)}')}")
+
+
+@pytest.fixture(scope="module")
+def health_check(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Return what asks the role's `health_check`: why it fails, in one line; empty when the machine is well."""
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "molecule/inventory", "-e", f"scenario={scenario_of(request)}"]
+
+    def ask() -> str:
+        done = subprocess.run([*command, "molecule/health_check.yml"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        return " ".join((done.stdout + done.stderr).split()) if done.returncode else ""
+
+    return ask

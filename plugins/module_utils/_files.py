@@ -150,9 +150,10 @@ class Folder(Wanted):
 
     def make(self) -> None:
         """Make it, or give it its mode and owners."""
+        bits, owners = self.bits, self.owners()
         _folder(self.path)
-        os.chown(self.path, *self.owners())
-        self.path.chmod(self.bits)
+        os.chown(self.path, *owners)
+        self.path.chmod(bits)
 
 
 def write(wanted: Iterable[Wanted], run: Run, check: bool = False) -> list[dict[str, str]]:

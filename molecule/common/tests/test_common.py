@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from testinfra.host import Host
 
@@ -100,3 +102,13 @@ def test_units_that_wait_for_each_other_are_seen(host: Host) -> None:
         assert "ordering cycle" in host.run(ask).stdout
     finally:
         host.check_output(f"systemctl disable --no-reload {' '.join(circle)}; cd /etc/systemd/system && rm {' '.join(circle)}")
+
+
+def test_health_check_tells_of_a_stopped_sshd(host: Host, health_check: Callable[[], str]) -> None:
+    """The sentence names the unit and its state."""
+    assert health_check() == ""
+    host.check_output("systemctl stop ssh")
+    said = health_check()
+    host.check_output("systemctl start ssh")
+    assert "Failed to find ssh.service and systemd-journald.service running" in said
+    assert "inactive (dead)" in said

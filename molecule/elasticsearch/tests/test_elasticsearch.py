@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 
 import pytest
 from testinfra.host import Host
@@ -90,3 +91,12 @@ def test_acknowledged_data_survives_loss_of_power(host: Host) -> None:
     wait_until_ready(host)
     assert json.loads(ask(host, f"{NODE}/claims/_doc/1"))["found"] is True
     assert host.check_output("cat /etc/elasticsearch/certs/ca.crt") == authority
+
+
+def test_health_check_tells_at_once_that_the_node_does_not_run(host: Host, health_check: Callable[[], str]) -> None:
+    """It waits for one that starts, and for no other."""
+    host.check_output("systemctl stop elasticsearch")
+    said = health_check()
+    host.check_output("systemctl start --no-block elasticsearch")
+    assert "elasticsearch.service is inactive" in said
+    assert health_check() == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
@@ -67,3 +69,15 @@ def test_committed_row_survives_a_kill(host: Host) -> None:
     host.check_output("kill -9 $(head -1 /var/lib/postgresql/*/main/postmaster.pid)")
     host.check_output("timeout 30 sh -c 'until pg_isready -q -h 127.0.0.1; do sleep 0.2; done'")
     assert sql(host, "twine", "SELECT count(*) FROM claims WHERE reference = 'killed'").stdout.strip() == "1"
+
+
+@pytest.mark.parametrize("line", ["host all all 127.0.0.1/32 md5", "local all all trust", "no such line"])
+def test_health_check_tells_of_a_way_in_without_a_scrambled_password(host: Host, health_check: Callable[[], str], line: str) -> None:
+    """The server itself reads the file, and the sentence names the line."""
+    path = "/etc/postgresql/15/main/pg_hba.conf"
+    host.check_output(f"cp --preserve=all {path} {path}.kept && echo '{line}' >>{path}")
+    said = health_check()
+    host.check_output(f"mv {path}.kept {path}")
+    number = int(host.check_output(f"wc --lines <{path}")) + 1
+    assert f"Failed to find PostgreSQL closed: lines {number} of {path}" in said
+    assert health_check() == ""

@@ -214,5 +214,11 @@ def test_what_is_no_folder_and_what_is_one_are_not_replaced(tmp_path: Path, chec
     assert "it is a folder. Remove the folder" in refused(Link(tmp_path, b"/dev/null"), check=check)
 
 
+@pytest.mark.parametrize("bad", [{"owner": "nobody-of-that-name"}, {"mode": "755"}])
+def test_a_folder_that_is_ill_described_is_not_made(tmp_path: Path, bad: dict[str, str]) -> None:
+    refused(replace(Folder(tmp_path / "new", b"", ME, MINE), **bad))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_owners_may_be_numbers_without_an_account(tmp_path: Path) -> None:
     assert replace(ONE, owner="4321", group="1234").owners() == (4321, 1234)
