@@ -38,10 +38,11 @@ def host(request: pytest.FixtureRequest) -> Host:
 @pytest.fixture(scope="module")
 def health_check(request: pytest.FixtureRequest) -> Callable[[], str]:
     """Return what asks the role's `health_check`: why it fails, in one line; empty when the machine is well."""
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "molecule/inventory", "-e", f"scenario={scenario_of(request)}"]
+    program, machine = Path(sys.executable).with_name("ansible-playbook"), f"molecule-{scenario_of(request)}"
+    command = [program, "-i", "molecule/inventory", "--limit", machine, "molecule/health_check.yml"]
 
     def ask() -> str:
-        done = subprocess.run([*command, "molecule/health_check.yml"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
         return " ".join((done.stdout + done.stderr).split()) if done.returncode else ""
 
     return ask
