@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,14 +56,23 @@ def test_the_file_system_is_exported_and_the_container_removed(tmp_path: Path) -
 
 def test_a_machine_that_is_being_read_goes_when_the_reader_is_ended(tmp_path: Path) -> None:
     docker = Docker({}, machine.packed(machine.make(tmp_path / "root"), tmp_path / "root.tar"))
+    waited_for = threading.Event()
 
     def read(command: list[str]) -> Answer:
         if command[1] == "export":
+            # Not while its thread is only being started: nobody would wait for that one.
+            assert waited_for.wait(10)
             os.kill(os.getpid(), signal.SIGTERM)
         return docker(command)
 
-    with pytest.raises(KeyboardInterrupt), containers.orderly(), ThreadPoolExecutor() as workers:
-        workers.submit(containers.root_of, read, "web", {}).result()
+    def wait() -> None:
+        with ThreadPoolExecutor() as workers:
+            reading = workers.submit(containers.root_of, read, "web", {})
+            waited_for.set()
+            reading.result()
+
+    with pytest.raises(KeyboardInterrupt), containers.orderly():
+        wait()
     assert docker.removed == ["c1"]
 
 
