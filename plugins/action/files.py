@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class ActionModule(ActionBase):
             return {**rest, "path": path, "content": self._rendered(str(template), variables)}
         if source := entry.get("source"):
             return {**rest, "content": Path(self._find_needle("files", str(source))).read_text(encoding="utf-8")}
+        if isinstance(content := entry.get("content"), (dict, list)):
+            return {**rest, "content": json.dumps(content)}
         return rest
 
     def _rendered(self, template: str, variables: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ ENTRY: dict[str, dict[str, Any]] = {
     "path": {"type": "path"},
     "template": {"type": "str"},
     "source": {"type": "str"},
-    "content": {"type": "str"},
+    "content": {"type": "raw"},
     "link": {"type": "str"},
     "directory": {"type": "bool", "choices": [True]},
     "owner": {"type": "str", "default": "root"},
@@ -37,7 +37,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "elements": "dict",
         "required": True,
         "options": ENTRY,
-        "mutually_exclusive": [KINDS],
+        "mutually_exclusive": [KINDS, ("link", "mode"), ("link", "validate"), ("directory", "validate")],
         "required_one_of": [KINDS, ("path", "template")],
     }
 }
@@ -81,6 +81,10 @@ class Wanted:
         """What is there; None for nothing, and for what is no file of its own."""
         return self.path.read_bytes() if self.path.is_file() and not self.path.is_symlink() else None
 
+    def obstacle(self) -> FilesError | None:
+        """What is in the way and isn't replaced."""
+        return self.refused("it is a folder", "Remove the folder, or name another path") if self.path.is_dir() else None
+
     def stands(self) -> bool:
         """Whether content, mode and owners are there as they shall be."""
         return self.before() == self.content and self._belongs()
@@ -118,6 +122,12 @@ class Wanted:
 class Link(Wanted):
     """A symbolic link; what it points to is its content. It has no mode or owner of its own."""
 
+    def obstacle(self) -> FilesError | None:
+        """A folder of its own, or nowhere to point to; a link is turned, wherever it points."""
+        if not self.content:
+            return self.refused("it is a link to nowhere", "Say where it points")
+        return None if self.path.is_symlink() else super().obstacle()
+
     def before(self) -> bytes | None:
         """What it points to."""
         return os.fsencode(self.path.readlink()) if self.path.is_symlink() else None
@@ -138,6 +148,11 @@ class Folder(Wanted):
 
     content: bytes = b""
     mode: str = FOLDER_MODE
+
+    def obstacle(self) -> FilesError | None:
+        """What is there and is no folder."""
+        found = self.path.exists() and not self.path.is_dir()
+        return self.refused("it is no folder", "Remove what is there, or name another path") if found else None
 
     def before(self) -> bytes | None:
         """Nothing, if it is there."""
@@ -195,11 +210,8 @@ def _told(one: Wanted) -> Iterator[None]:
 
 
 def _stands(one: Wanted, check: bool) -> bool:
-    if isinstance(one, Folder):
-        if one.path.exists() and not one.path.is_dir():
-            raise one.refused("it is no folder", "Remove what is there, or name another path")
-    elif one.path.is_dir() and not one.path.is_symlink():
-        raise one.refused("it is a folder", "Remove the folder, or name another path")
+    if obstacle := one.obstacle():
+        raise obstacle
     # A check of a machine to come: what would bring the owner is not installed.
     return one.stands() if not check or one.before() is not None else False
 

@@ -37,8 +37,8 @@ options:
         description: A file as it is, looked for as M(ansible.builtin.copy) does.
         type: str
       content:
-        description: The content itself.
-        type: str
+        description: The content itself; a mapping or a list is written as JSON, as M(ansible.builtin.copy) does.
+        type: raw
       link:
         description: It's a symbolic link, and this is where it points; V(/dev/null) masks a unit of systemd. It has no owner and no mode.
         type: str
@@ -141,7 +141,7 @@ def _wanted(one: dict[str, Any]) -> Wanted:
     path, owners = Path(one["path"]), (one["owner"], one["group"])
     if one["directory"]:
         return Folder(path, b"", *owners, one["mode"] or FOLDER_MODE)
-    if one["link"]:
+    if one["link"] is not None:
         return Link(path, one["link"].encode())
     return Wanted(path, (one["content"] or "").encode(), *owners, one["mode"] or FILE_MODE, one["validate"] or "")
 

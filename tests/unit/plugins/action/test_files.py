@@ -74,6 +74,25 @@ def test_check_shows_all_and_writes_none_then_all_are_written_once(folder: Path)
     assert (said(folder)["written"], said(folder)["changed"]) == ([], False)
 
 
+@pytest.mark.parametrize("content", [{"username": "ada", "word": "{{ word }}"}, ["one", 2]])
+def test_a_mapping_or_a_list_is_written_as_json(folder: Path, content: Any) -> None:
+    play(folder, content=content)
+
+    written = json.loads((folder / "made" / "three").read_text())
+    assert written == (content if isinstance(content, list) else {"username": "ada", "word": "s3cret"})
+
+
+def test_a_folder_and_a_link_are_made_and_a_link_is_told(folder: Path) -> None:
+    play(folder, content=None, link="one.conf")
+    assert (folder / "made" / "three").read_text() == "word = s3cret\n"
+    assert said(folder)["files"][-1] == {"path": f"{folder}/made/three", "source": ""}
+
+    (folder / "made" / "three").unlink()
+    play(folder, content=None, directory=True)
+    assert (folder / "made" / "three").is_dir()
+    assert [one["path"] for one in said(folder)["files"]] == [f"{folder}/made/one.conf", f"{folder}/made/two"]
+
+
 def test_a_secret_is_in_nothing_that_is_said(folder: Path) -> None:
     shown = play(folder, "--diff", "-vvv", no_log=True)
 
@@ -89,6 +108,10 @@ def test_a_secret_is_in_nothing_that_is_said(folder: Path) -> None:
         ({"content": None, "source": "usr/none"}, "usr/none"),
         ({"modes": "0644"}, "modes"),
         ({"mode": "u=rw"}, "is no octal number that begins with 0"),
+        ({"content": None, "link": "/dev/null", "mode": "0644"}, "mutually exclusive"),
+        ({"content": None, "link": ""}, "it is a link to nowhere"),
+        ({"content": None, "directory": True, "validate": "test -d %s"}, "mutually exclusive"),
+        ({"content": None, "directory": False}, "value of directory must be one of"),
     ],
 )
 def test_bad_input_is_refused_before_the_first_is_written(folder: Path, more: dict[str, Any], why: str) -> None:

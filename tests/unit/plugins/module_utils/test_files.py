@@ -214,6 +214,11 @@ def test_what_is_no_folder_and_what_is_one_are_not_replaced(tmp_path: Path, chec
     assert "it is a folder. Remove the folder" in refused(Link(tmp_path, b"/dev/null"), check=check)
 
 
+def test_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
+    assert "it is a link to nowhere. Say where it points." in refused(Link(tmp_path / "one", b""))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("bad", [{"owner": "nobody-of-that-name"}, {"mode": "755"}])
 def test_a_folder_that_is_ill_described_is_not_made(tmp_path: Path, bad: dict[str, str]) -> None:
     refused(replace(Folder(tmp_path / "new", b"", ME, MINE), **bad))
