@@ -96,7 +96,12 @@ def test_acknowledged_data_survives_loss_of_power(host: Host) -> None:
 def test_health_check_tells_at_once_that_the_node_does_not_run(host: Host, health_check: Callable[[], str]) -> None:
     """It waits for one that starts, and for no other."""
     host.check_output("systemctl stop elasticsearch")
-    said = health_check()
+    assert "elasticsearch.service is inactive" in health_check()
+
+    settings = "/etc/elasticsearch/elasticsearch.yml"
+    host.check_output(f"cp --preserve=all {settings} {settings}.kept && echo 'no.such.setting: true' >>{settings}")
     host.check_output("systemctl start --no-block elasticsearch")
-    assert "elasticsearch.service is inactive" in said
+    said = health_check()
+    host.check_output(f"mv {settings}.kept {settings}; systemctl restart --no-block elasticsearch")
+    assert "elasticsearch.service fails while it starts, and is started again" in said
     assert health_check() == ""

@@ -32,10 +32,12 @@ def ask(ready: Any, monkeypatch: pytest.MonkeyPatch, answers: list[str | None], 
     return int(ready.main())
 
 
-def systemctl(monkeypatch: pytest.MonkeyPatch, folder: Path, state: str) -> None:
-    """A systemd that says so of every unit."""
+def systemctl(monkeypatch: pytest.MonkeyPatch, folder: Path, state: str, restarts: int = 0) -> None:
+    """A systemd that says so of every unit; how often it was started again grows by `restarts` with each question."""
     program = folder / "systemctl"
-    program.write_text(f"#!/bin/sh\necho {state}\n")
+    (folder / "asked").write_text("0")
+    count = f"read count <{folder}/asked; echo $((count + {restarts})) >{folder}/asked"
+    program.write_text(f"#!/bin/sh\n{count}\necho NRestarts=$count\necho ActiveState={state}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
 
@@ -62,6 +64,15 @@ def test_gives_up_when_its_unit_does_not_run(
 
     assert ask(ready, monkeypatch, ["refused"], "--seconds", "1000000", "--unit", "elasticsearch.service") == 1
     assert f"{said}. Read" in capsys.readouterr().err
+
+
+def test_gives_up_when_its_unit_fails_again_and_again(
+    ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    systemctl(monkeypatch, tmp_path, "activating", restarts=1)
+
+    assert ask(ready, monkeypatch, ["refused"], "--seconds", "1000000", "--unit", "elasticsearch.service") == 1
+    assert "elasticsearch.service fails while it starts, and is started again. Read" in capsys.readouterr().err
 
 
 def test_waits_for_a_unit_that_is_starting(ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -54,14 +54,24 @@ def why_not_ready() -> str | None:
     return None if colour in {"green", "yellow"} else f"its status is {colour}"
 
 
-def why_in_vain(process: int | None, unit: str | None) -> str | None:
-    """Return why no answer can come, or None when one may."""
+def state_of(unit: str | None) -> dict[str, str]:
+    """Return what systemd knows of the unit: its ActiveState, and NRestarts, how often it was started again by itself."""
+    if unit is None:
+        return {}
+    command = ["systemctl", "show", "--property=ActiveState,NRestarts", unit]
+    lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def why_in_vain(process: int | None, unit: str | None, first: dict[str, str]) -> str | None:
+    """Return why no answer can come, or None when one may; `first` is the unit's state when the waiting began."""
     if process is not None and not Path("/proc", str(process)).exists():
         return "its process is gone"
-    if unit is not None:
-        command = ["systemctl", "show", "--property=ActiveState", "--value", unit]
-        state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-        return f"{unit} is {state}" if state in {"failed", "inactive"} else None
+    state = state_of(unit)
+    if state.get("ActiveState") in {"failed", "inactive"}:
+        return f"{unit} is {state['ActiveState']}"
+    if state.get("NRestarts") != first.get("NRestarts"):
+        return f"{unit} fails while it starts, and is started again"
     return None
 
 
@@ -72,10 +82,11 @@ def main() -> int:
     parser.add_argument("--process", type=int)
     parser.add_argument("--unit")
     arguments = parser.parse_args()
+    first = state_of(arguments.unit)
     end = time.monotonic() + arguments.seconds
     reason = why_not_ready()
     while reason is not None and time.monotonic() < end:
-        if in_vain := why_in_vain(arguments.process, arguments.unit):
+        if in_vain := why_in_vain(arguments.process, arguments.unit, first):
             reason = in_vain
             break
         time.sleep(BETWEEN_QUESTIONS)
