@@ -37,11 +37,12 @@ def test_repository_with_another_key_is_refused(host: Host) -> None:
     assert "not signed" in answer.stderr or "NO_PUBKEY" in answer.stderr
 
 
-@pytest.mark.parametrize("timer", ["apt-daily.timer", "apt-daily-upgrade.timer"])
-def test_nothing_uses_apt_by_itself(host: Host, timer: str) -> None:
-    """A machine is what its image says."""
-    assert host.run(f"systemctl is-enabled {timer}").stdout.strip() == "masked"
-    assert not host.service(timer).is_running
+@pytest.mark.parametrize("unit", ["apt-daily.timer", "apt-daily-upgrade.timer", "apt-daily.service", "apt-daily-upgrade.service"])
+def test_nothing_uses_apt_by_itself(host: Host, unit: str) -> None:
+    """A machine is what its image says, and nobody starts such a job by mistake."""
+    assert host.run(f"systemctl is-enabled {unit}").stdout.strip() == "masked"
+    assert not host.service(unit).is_running
+    assert "is masked" in host.run(f"systemctl start {unit}").stderr
 
 
 @pytest.mark.parametrize(

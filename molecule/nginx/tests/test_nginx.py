@@ -29,7 +29,9 @@ def test_forwarded_address_from_elsewhere_is_not_believed(host: Host) -> None:
 
 def test_connection_outlives_a_request(host: Host) -> None:
     """Two requests take one connection, and it is kept longer than a balancer keeps it (60 s)."""
-    connects = host.check_output("curl --silent --output /dev/null --output /dev/null --write-out '%{num_connects} ' http://127.0.0.1/ http://127.0.0.1/")
+    connects = host.check_output(
+        "curl --silent --output /dev/null --output /dev/null --write-out '%{num_connects} ' http://127.0.0.1/ http://127.0.0.1/"
+    )
     assert connects.split() == ["1", "0"]
     assert "keepalive_timeout 75s;" in host.check_output("nginx -T 2>/dev/null")
 
